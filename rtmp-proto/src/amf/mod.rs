@@ -1,0 +1,1 @@
+//! Action Message Format.

@@ -1,0 +1,23 @@
+//! RTMP as a sans-IO state machine.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+pub mod amf;
+pub mod chunk;
+pub mod flv;
+pub mod handshake;
+mod limits;
+pub mod relay;
+mod time;
+mod timestamp;
+mod transmit;
+mod url;
+
+pub use limits::{AmfLimits, Limits};
+pub use time::Instant;
+pub use timestamp::{Timestamp, TimestampDelta};
+pub use transmit::Transmit;

@@ -1,0 +1,270 @@
+//! What waits to be written: copied headers and shared payloads, in order.
+
+use alloc::{collections::VecDeque, vec::Vec};
+use core::fmt;
+#[cfg(feature = "std")]
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes};
+
+/// The output of a session: an ordered queue of bytes.
+///
+/// Headers and small pieces are copied into one reused buffer; large payloads are queued by
+/// reference, so a frame sent to many players exists once. The order of the pieces is part of the
+/// wire format (chunk headers depend on those before them), hence nothing is ever taken out of the
+/// queue except by being written.
+#[derive(Default)]
+pub(crate) struct SendQueue {
+    /// Bytes of all `Piece::Copied` pieces, of which `copied_sent` have been written.
+    copied: Vec<u8>,
+    copied_sent: usize,
+    pieces: VecDeque<Piece>,
+    queued: usize,
+    /// Bytes ever written: a measure of progress, wraps never in practice.
+    written: u64,
+}
+
+enum Piece {
+    /// The next so many bytes of `SendQueue::copied`.
+    Copied(usize),
+    Shared(Bytes),
+}
+
+impl SendQueue {
+    /// Bytes queued and not written.
+    pub(crate) fn len(&self) -> usize {
+        self.queued
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queued == 0
+    }
+
+    /// Bytes written since the beginning.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Bytes ever queued since the beginning.
+    pub(crate) fn total(&self) -> u64 {
+        self.written + self.queued as u64
+    }
+
+    /// Queues a copy of `bytes`.
+    pub(crate) fn copy(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.copied.extend_from_slice(bytes);
+        self.queued += bytes.len();
+        match self.pieces.back_mut() {
+            Some(Piece::Copied(len)) => *len += bytes.len(),
+            _ => self.pieces.push_back(Piece::Copied(bytes.len())),
+        }
+    }
+
+    /// Queues `bytes`: by reference, or as a copy if that is cheaper.
+    pub(crate) fn share(&mut self, bytes: Bytes) {
+        if bytes.len() < SHARE_THRESHOLD {
+            return self.copy(&bytes);
+        }
+        self.queued += bytes.len();
+        self.pieces.push_back(Piece::Shared(bytes));
+    }
+
+    /// Drops everything that waits.
+    pub(crate) fn clear(&mut self) {
+        self.pieces.clear();
+        self.copied.clear();
+        self.copied_sent = 0;
+        self.queued = 0;
+    }
+
+    /// The pieces that wait, in order.
+    fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        let mut copied = self.copied.get(self.copied_sent..).unwrap_or_default();
+        self.pieces.iter().map(move |piece| match piece {
+            Piece::Copied(len) => {
+                let (piece, rest) = copied
+                    .split_at_checked(*len)
+                    .expect("the lengths of the copied pieces add up to the buffer");
+                copied = rest;
+                piece
+            }
+            Piece::Shared(bytes) => bytes,
+        })
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        assert!(count <= self.queued, "cannot advance past what is queued");
+        self.queued -= count;
+        self.written += count as u64;
+        while count > 0 {
+            match self.pieces.front_mut() {
+                Some(Piece::Copied(len)) => {
+                    let step = count.min(*len);
+                    *len -= step;
+                    count -= step;
+                    self.copied_sent += step;
+                    if *len == 0 {
+                        self.pieces.pop_front();
+                    }
+                }
+                Some(Piece::Shared(bytes)) if count < bytes.len() => {
+                    bytes.advance(count);
+                    count = 0;
+                }
+                Some(Piece::Shared(bytes)) => {
+                    count -= bytes.len();
+                    self.pieces.pop_front();
+                }
+                None => unreachable!("`queued` is the sum of the pieces"),
+            }
+        }
+        self.compact();
+    }
+
+    /// Gives back the written part of the copy buffer: at once when all of it is written, else when
+    /// the written part outweighs the rest, so that each byte is moved at most once.
+    fn compact(&mut self) {
+        if self.copied_sent == self.copied.len() {
+            self.copied.clear();
+            self.copied_sent = 0;
+            self.copied.shrink_to(COPY_BUFFER_KEPT);
+        } else if self.copied_sent > COPY_BUFFER_KEPT && self.copied_sent > self.copied.len() / 2 {
+            self.copied.drain(..self.copied_sent);
+            self.copied_sent = 0;
+        }
+    }
+}
+
+impl fmt::Debug for SendQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendQueue")
+            .field("queued", &self.queued)
+            .field("pieces", &self.pieces.len())
+            .field("written", &self.written)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bytes ready to be written to the transport, borrowed from a session.
+///
+/// A [`Buf`]: read the pieces with [`chunk`](Buf::chunk) or, better, all at once with
+/// [`chunks_vectored`](Buf::chunks_vectored), write what the transport takes and report it with
+/// [`advance`](Buf::advance). Bytes that were not reported stay queued; dropping a `Transmit` loses
+/// nothing.
+#[must_use = "bytes that are not written and advanced over stay queued"]
+pub struct Transmit<'a> {
+    queue: &'a mut SendQueue,
+}
+
+impl<'a> Transmit<'a> {
+    /// The queue's output, `None` when nothing waits.
+    pub(crate) fn new(queue: &'a mut SendQueue) -> Option<Self> {
+        (!queue.is_empty()).then_some(Self { queue })
+    }
+
+    /// The pieces that wait, in order, none of them empty.
+    pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        self.queue.slices()
+    }
+}
+
+impl Buf for Transmit<'_> {
+    fn remaining(&self) -> usize {
+        self.queue.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.queue.slices().next().unwrap_or_default()
+    }
+
+    #[cfg(feature = "std")]
+    fn chunks_vectored<'b>(&'b self, slices: &mut [IoSlice<'b>]) -> usize {
+        let mut count = 0;
+        for (slot, piece) in slices.iter_mut().zip(self.queue.slices()) {
+            *slot = IoSlice::new(piece);
+            count += 1;
+        }
+        count
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.queue.advance(count);
+    }
+}
+
+impl fmt::Debug for Transmit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transmit")
+            .field("remaining", &self.remaining())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Pieces shorter than this are copied: a reference costs about as much as copying this many bytes,
+/// and small pieces cost an I/O slice each.
+const SHARE_THRESHOLD: usize = 1024;
+
+/// Capacity of the copy buffer that an idle session keeps.
+const COPY_BUFFER_KEPT: usize = 8 << 10;
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    fn drain(queue: &mut SendQueue, step: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        while let Some(mut transmit) = Transmit::new(queue) {
+            let take = transmit.chunk().len().min(step);
+            out.extend_from_slice(&transmit.chunk()[..take]);
+            transmit.advance(take);
+        }
+        out
+    }
+
+    #[test]
+    fn pieces_leave_in_order_at_any_write_size() {
+        for step in [1, 3, 1000, 5000, usize::MAX] {
+            let mut queue = SendQueue::default();
+            let big: Bytes = vec![7; 2 * SHARE_THRESHOLD].into();
+            let mut expected = Vec::new();
+            for round in 0..5_u8 {
+                queue.copy(&[round; 11]);
+                queue.share(big.clone());
+                queue.share(Bytes::copy_from_slice(&[round; 5]));
+                expected.extend_from_slice(&[round; 11]);
+                expected.extend_from_slice(&big);
+                expected.extend_from_slice(&[round; 5]);
+            }
+            assert_eq!(queue.len(), expected.len());
+            assert_eq!(drain(&mut queue, step), expected);
+            assert!(queue.is_empty());
+            assert_eq!(queue.written(), expected.len() as u64);
+        }
+    }
+
+    #[test]
+    fn large_payloads_are_not_copied() {
+        let mut queue = SendQueue::default();
+        let big: Bytes = vec![7; SHARE_THRESHOLD].into();
+        queue.copy(b"header");
+        queue.share(big.clone());
+        let pieces: Vec<_> = queue.slices().map(<[u8]>::as_ptr).collect();
+        assert_eq!(pieces[1], big.as_ptr());
+    }
+
+    #[test]
+    fn copy_buffer_stays_small_while_the_queue_never_empties() {
+        let mut queue = SendQueue::default();
+        queue.copy(&[0; 100]);
+        for _ in 0..100_000 {
+            queue.copy(&[0; 100]);
+            queue.advance(100);
+        }
+        assert!(queue.copied.capacity() < 8 * COPY_BUFFER_KEPT);
+    }
+}

@@ -1,0 +1,1 @@
+//! `rtmp://` URLs and stream names.
