@@ -20,4 +20,4 @@ mod url;
 pub use limits::{AmfLimits, Limits};
 pub use time::Instant;
 pub use timestamp::{Timestamp, TimestampDelta};
-pub use transmit::Transmit;
+pub use transmit::{SendQueue, Transmit};

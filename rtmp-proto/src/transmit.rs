@@ -14,7 +14,7 @@ use bytes::{Buf, Bytes};
 /// wire format (chunk headers depend on those before them), hence nothing is ever taken out of the
 /// queue except by being written.
 #[derive(Default)]
-pub(crate) struct SendQueue {
+pub struct SendQueue {
     /// Bytes of all `Piece::Copied` pieces, of which `copied_sent` have been written.
     copied: Vec<u8>,
     copied_sent: usize,
@@ -31,27 +31,38 @@ enum Piece {
 }
 
 impl SendQueue {
+    /// An empty queue.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What waits to be written, `None` when nothing does.
+    pub fn transmit(&mut self) -> Option<Transmit<'_>> {
+        (!self.is_empty()).then_some(Transmit { queue: self })
+    }
+
     /// Bytes queued and not written.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.queued
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
         self.queued == 0
     }
 
     /// Bytes written since the beginning.
-    pub(crate) fn written(&self) -> u64 {
+    pub fn written(&self) -> u64 {
         self.written
     }
 
     /// Bytes ever queued since the beginning.
-    pub(crate) fn total(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.written + self.queued as u64
     }
 
     /// Queues a copy of `bytes`.
-    pub(crate) fn copy(&mut self, bytes: &[u8]) {
+    pub fn copy(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
@@ -64,20 +75,12 @@ impl SendQueue {
     }
 
     /// Queues `bytes`: by reference, or as a copy if that is cheaper.
-    pub(crate) fn share(&mut self, bytes: Bytes) {
+    pub fn share(&mut self, bytes: Bytes) {
         if bytes.len() < SHARE_THRESHOLD {
             return self.copy(&bytes);
         }
         self.queued += bytes.len();
         self.pieces.push_back(Piece::Shared(bytes));
-    }
-
-    /// Drops everything that waits.
-    pub(crate) fn clear(&mut self) {
-        self.pieces.clear();
-        self.copied.clear();
-        self.copied_sent = 0;
-        self.queued = 0;
     }
 
     /// The pieces that wait, in order.
@@ -159,12 +162,7 @@ pub struct Transmit<'a> {
     queue: &'a mut SendQueue,
 }
 
-impl<'a> Transmit<'a> {
-    /// The queue's output, `None` when nothing waits.
-    pub(crate) fn new(queue: &'a mut SendQueue) -> Option<Self> {
-        (!queue.is_empty()).then_some(Self { queue })
-    }
-
+impl Transmit<'_> {
     /// The pieces that wait, in order, none of them empty.
     pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
         self.queue.slices()
@@ -218,7 +216,7 @@ mod tests {
 
     fn drain(queue: &mut SendQueue, step: usize) -> Vec<u8> {
         let mut out = Vec::new();
-        while let Some(mut transmit) = Transmit::new(queue) {
+        while let Some(mut transmit) = queue.transmit() {
             let take = transmit.chunk().len().min(step);
             out.extend_from_slice(&transmit.chunk()[..take]);
             transmit.advance(take);

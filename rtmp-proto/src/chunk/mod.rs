@@ -9,9 +9,18 @@
 //!
 //! [RTMP 1.0 §5.3]
 
+mod decoder;
+mod encoder;
+mod header;
+
 use core::fmt;
 
 use bytes::Bytes;
+
+pub use self::{
+    decoder::{ChunkDecoder, ChunkError, ExtendedTimestampRule, Leniency},
+    encoder::{ChunkEncoder, HeaderCompression},
+};
 
 use crate::timestamp::Timestamp;
 
@@ -192,11 +201,10 @@ impl fmt::Debug for MessageType {
 }
 
 /// One message: header fields as reassembled, payload not interpreted.
+///
+/// The payload is private so that its length always fits the 24 bits of the header.
 #[derive(Clone, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "these are the fields of the message header"
-)]
+#[non_exhaustive]
 pub struct RawMessage {
     /// What the payload is.
     pub message_type: MessageType,
@@ -204,8 +212,44 @@ pub struct RawMessage {
     pub stream: MessageStreamId,
     /// Absolute timestamp.
     pub timestamp: Timestamp,
-    /// The payload, at most 16 777 215 bytes.
-    pub payload: Bytes,
+    payload: Bytes,
+}
+
+impl RawMessage {
+    /// The longest payload that a message header can express, in bytes [RTMP 1.0 §5.4.1].
+    pub const MAX_PAYLOAD_LEN: usize = 0xFF_FFFF;
+
+    /// A message of the given parts.
+    ///
+    /// # Errors
+    ///
+    /// Gives the payload back when it is longer than [`MAX_PAYLOAD_LEN`](Self::MAX_PAYLOAD_LEN).
+    pub fn new(
+        message_type: MessageType,
+        stream: MessageStreamId,
+        timestamp: Timestamp,
+        payload: Bytes,
+    ) -> Result<Self, PayloadTooLong> {
+        if payload.len() > Self::MAX_PAYLOAD_LEN {
+            return Err(PayloadTooLong(payload));
+        }
+        Ok(Self {
+            message_type,
+            stream,
+            timestamp,
+            payload,
+        })
+    }
+
+    /// The payload.
+    pub fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// The payload, taken out of the message.
+    pub fn into_payload(self) -> Bytes {
+        self.payload
+    }
 }
 
 impl fmt::Debug for RawMessage {
@@ -216,6 +260,20 @@ impl fmt::Debug for RawMessage {
             .field("stream", &self.stream)
             .field("timestamp", &self.timestamp)
             .field("payload_len", &self.payload.len())
+            .finish()
+    }
+}
+
+/// A payload of more than 16 777 215 bytes, handed back: no message can carry it.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("payload of {} bytes is longer than a message can be", .0.len())]
+#[expect(clippy::exhaustive_structs, reason = "gives back what was refused")]
+pub struct PayloadTooLong(pub Bytes);
+
+impl fmt::Debug for PayloadTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PayloadTooLong")
+            .field(&self.0.len())
             .finish()
     }
 }
