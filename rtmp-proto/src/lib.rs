@@ -21,3 +21,4 @@ pub use limits::{AmfLimits, Limits};
 pub use time::Instant;
 pub use timestamp::{Timestamp, TimestampDelta};
 pub use transmit::{SendQueue, Transmit};
+pub use url::{RtmpUrl, Scheme, UrlError};
