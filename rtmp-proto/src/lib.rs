@@ -12,12 +12,14 @@ pub mod flv;
 pub mod handshake;
 mod limits;
 pub mod relay;
+mod stream_name;
 mod time;
 mod timestamp;
 mod transmit;
 mod url;
 
 pub use limits::{AmfLimits, Limits};
+pub use stream_name::{Query, StreamName, StreamTarget};
 pub use time::Instant;
 pub use timestamp::{Timestamp, TimestampDelta};
 pub use transmit::{SendQueue, Transmit};
