@@ -154,7 +154,7 @@ impl fmt::Debug for SendQueue {
 /// Bytes ready to be written to the transport, borrowed from a session.
 ///
 /// A [`Buf`]: read the pieces with [`chunk`](Buf::chunk) or, better, all at once with
-/// [`chunks_vectored`](Buf::chunks_vectored), write what the transport takes and report it with
+/// `chunks_vectored` (feature `std`), write what the transport takes and report it with
 /// [`advance`](Buf::advance). Bytes that were not reported stay queued; dropping a `Transmit` loses
 /// nothing.
 #[must_use = "bytes that are not written and advanced over stay queued"]
@@ -242,6 +242,48 @@ mod tests {
             assert_eq!(drain(&mut queue, step), expected);
             assert!(queue.is_empty());
             assert_eq!(queue.written(), expected.len() as u64);
+        }
+    }
+
+    /// A vectored write may end anywhere, many pieces later.
+    #[test]
+    fn writes_end_anywhere() {
+        let big: Bytes = (0..=255).cycle().take(SHARE_THRESHOLD).collect();
+        let fill = |queue: &mut SendQueue| {
+            for _ in 0..3 {
+                queue.copy(b"header");
+                queue.share(big.clone());
+            }
+        };
+        let mut queue = SendQueue::default();
+        fill(&mut queue);
+        let total = queue.len();
+        let expected = drain(&mut queue, usize::MAX);
+        for first in 0..=total {
+            let mut queue = SendQueue::default();
+            fill(&mut queue);
+            queue.transmit().unwrap().advance(first);
+            assert_eq!(queue.len(), total - first);
+            assert_eq!(drain(&mut queue, usize::MAX), expected[first..]);
+            assert_eq!(queue.total(), total as u64);
+        }
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn vectored_pieces_are_the_pieces() {
+        let mut queue = SendQueue::default();
+        queue.copy(b"header");
+        queue.share(vec![7; SHARE_THRESHOLD].into());
+        queue.copy(b"header");
+        queue.advance(2);
+        let transmit = queue.transmit().unwrap();
+        for slots in 0..5 {
+            let mut slices = vec![IoSlice::new(&[]); slots];
+            assert_eq!(transmit.chunks_vectored(&mut slices), slots.min(3));
+            for (slice, piece) in slices.iter().zip(transmit.slices()) {
+                assert_eq!(**slice, *piece);
+            }
         }
     }
 
