@@ -11,6 +11,7 @@ pub mod chunk;
 pub mod flv;
 pub mod handshake;
 mod limits;
+pub mod message;
 pub mod relay;
 mod stream_name;
 mod time;
@@ -18,7 +19,9 @@ mod timestamp;
 mod transmit;
 mod url;
 
+pub use chunk::MessageStreamId;
 pub use limits::{AmfLimits, Limits};
+pub use message::{Status, StatusCode, UserControl};
 pub use stream_name::{Query, StreamName, StreamTarget};
 pub use time::Instant;
 pub use timestamp::{Timestamp, TimestampDelta};

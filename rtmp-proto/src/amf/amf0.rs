@@ -178,34 +178,34 @@ impl<'a> Decoder<'a> {
             return self.referenced_value(offset);
         }
         self.budget.take_node(offset)?;
-        Ok(match marker {
-            NUMBER => Value::Number(self.read(be_f64)?),
-            BOOLEAN => Value::Boolean(self.read(be_u8)? != 0),
+        match marker {
+            NUMBER => Ok(Value::Number(self.read(be_f64)?)),
+            BOOLEAN => Ok(Value::Boolean(self.read(be_u8)? != 0)),
             STRING => {
                 let bytes = self.read(length_data(be_u16))?;
-                Value::String(self.budget.take_string(bytes, offset)?)
+                Ok(Value::String(self.budget.take_string(bytes, offset)?))
             }
-            OBJECT => self.container(offset, |this| this.properties().map(Value::Object))?,
-            NULL => Value::Null,
-            UNDEFINED => Value::Undefined,
+            OBJECT => self.container(offset, |this| this.properties().map(Value::Object)),
+            NULL => Ok(Value::Null),
+            UNDEFINED => Ok(Value::Undefined),
             ECMA_ARRAY => self.container(offset, |this| {
                 // The count is only a hint [FLV §E.4.4.4].
                 let _ = this.read(be_u32)?;
                 this.properties().map(Value::EcmaArray)
-            })?,
+            }),
             STRICT_ARRAY => {
-                self.container(offset, |this| this.elements(offset).map(Value::StrictArray))?
+                self.container(offset, |this| this.elements(offset).map(Value::StrictArray))
             }
             DATE => {
                 let (unix_millis, time_zone) = self.read((be_f64, be_i16))?;
-                Value::Date(Date {
+                Ok(Value::Date(Date {
                     unix_millis,
                     time_zone,
-                })
+                }))
             }
-            LONG_STRING => Value::String(self.long_string(offset)?),
-            UNSUPPORTED => Value::Unsupported,
-            XML_DOCUMENT => Value::XmlDocument(self.long_string(offset)?),
+            LONG_STRING => Ok(Value::String(self.long_string(offset)?)),
+            UNSUPPORTED => Ok(Value::Unsupported),
+            XML_DOCUMENT => Ok(Value::XmlDocument(self.long_string(offset)?)),
             TYPED_OBJECT => self.container(offset, |this| {
                 let class_name = this.name()?;
                 let properties = this.properties()?;
@@ -214,11 +214,11 @@ impl<'a> Decoder<'a> {
                     properties,
                 }
                 .into())
-            })?,
-            OBJECT_END => return Err(AmfError::UnexpectedObjectEnd { offset }),
-            MOVIE_CLIP | RECORD_SET => return Err(AmfError::ReservedMarker { marker, offset }),
-            _ => return Err(AmfError::UnknownMarker { marker, offset }),
-        })
+            }),
+            OBJECT_END => Err(AmfError::UnexpectedObjectEnd { offset }),
+            MOVIE_CLIP | RECORD_SET => Err(AmfError::ReservedMarker { marker, offset }),
+            _ => Err(AmfError::UnknownMarker { marker, offset }),
+        }
     }
 
     /// Reads the container whose marker stands at `offset`; it has its index before its members
@@ -271,12 +271,15 @@ impl<'a> Decoder<'a> {
         let mut properties = Vec::new();
         while !self.ends_properties() {
             let name = self.name()?;
-            let value = self.value()?;
             if properties.is_empty() {
                 properties.reserve(TYPICAL_PROPERTIES);
             }
-            // Without a look at the names there: that would take quadratic time.
-            properties.push((name, value));
+            // Without a look at the names there: that would take quadratic time. And `?` would move
+            // the value once more, a fifth of the time metadata takes.
+            match self.value() {
+                Ok(value) => properties.push((name, value)),
+                Err(error) => return Err(error),
+            }
         }
         Ok(Object { properties })
     }

@@ -122,6 +122,11 @@ impl ChunkDecoder {
         }
     }
 
+    /// Whether the input so far ends inside a chunk or a message.
+    pub fn is_mid_message(&self) -> bool {
+        !self.held.is_empty() || self.incomplete.messages > 0
+    }
+
     /// Messages that were begun and dropped: aborted, or overtaken by a new header.
     pub fn dropped_messages(&self) -> u64 {
         self.dropped_messages

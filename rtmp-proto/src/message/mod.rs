@@ -1,0 +1,108 @@
+//! Messages: what the payloads that the chunk layer delivers mean.
+//!
+//! One file per message family; [`Message::decode`] dispatches on the [`MessageType`].
+//!
+//! [RTMP 1.0 §5.4, §6.2, §7]
+
+mod command;
+mod control;
+mod data;
+mod status;
+mod user_control;
+
+use crate::{
+    amf::AmfError,
+    chunk::{MessageType, RawMessage},
+    flv::Frame,
+    limits::Limits,
+};
+
+pub use self::{
+    command::{Command, TransactionId},
+    control::{BandwidthLimit, Control},
+    data::{decode_data, encode_set_data_frame, normalise_data},
+    status::{Level, Status, StatusCode},
+    user_control::UserControl,
+};
+
+/// A message with its payload interpreted.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Message {
+    /// Types 1, 2, 3, 5 and 6.
+    Control(Control),
+    /// Type 4.
+    UserControl(UserControl),
+    /// Types 20 and 17.
+    Command(Command),
+    /// Types 8, 9, 18 and 15: audio, video, or data with `@setDataFrame` stripped.
+    Frame(Frame),
+    /// A type with no meaning here, or a payload that says nothing in its type: deployed peers
+    /// send plenty.
+    Other(RawMessage),
+}
+
+impl Message {
+    /// Interprets `raw`.
+    ///
+    /// Data messages that do not decode and user control events that are cut short become
+    /// [`Message::Other`]: ffmpeg sends its timecode track as four raw bytes, and a relay must not
+    /// pass on what would break its players.
+    ///
+    /// # Errors
+    ///
+    /// A protocol control message or a command that is malformed.
+    pub fn decode(raw: RawMessage, limits: &Limits) -> Result<Self, MessageError> {
+        Ok(match raw.message_type {
+            MessageType::SET_CHUNK_SIZE
+            | MessageType::ABORT
+            | MessageType::ACKNOWLEDGEMENT
+            | MessageType::WINDOW_ACK_SIZE
+            | MessageType::SET_PEER_BANDWIDTH => {
+                Self::Control(Control::decode(raw.message_type, raw.payload())?)
+            }
+            MessageType::USER_CONTROL => match UserControl::decode(raw.payload()) {
+                Some(event) => Self::UserControl(event),
+                None => Self::Other(raw),
+            },
+            MessageType::COMMAND | MessageType::COMMAND_AMF3 => {
+                Self::Command(Command::decode(&raw, &limits.command)?)
+            }
+            MessageType::DATA | MessageType::DATA_AMF3 => {
+                match normalise_data(&raw, &limits.data) {
+                    Some(payload) => Self::Frame(Frame::data(raw.timestamp, payload)),
+                    None => Self::Other(raw),
+                }
+            }
+            MessageType::AUDIO => Self::Frame(Frame::audio(raw.timestamp, raw.into_payload())),
+            MessageType::VIDEO => Self::Frame(Frame::video(raw.timestamp, raw.into_payload())),
+            _ => Self::Other(raw),
+        })
+    }
+}
+
+/// A message whose payload breaks its format.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessageError {
+    /// A protocol control message shorter than its fields.
+    #[error("{message_type:?} message of {length} bytes is cut short")]
+    Truncated {
+        /// Its type.
+        message_type: MessageType,
+        /// Its payload length.
+        length: usize,
+    },
+    /// Set Chunk Size with 0 or with the top bit set.
+    #[error("chunk size {size:#x} is not allowed")]
+    InvalidChunkSize {
+        /// The four bytes.
+        size: u32,
+    },
+    /// A command that does not begin with a name and a transaction ID.
+    #[error("command without a name and a transaction ID")]
+    NotACommand,
+    /// AMF values that do not decode.
+    #[error("malformed values")]
+    Amf(#[from] AmfError),
+}
