@@ -28,6 +28,9 @@ use crate::{flv::Frame, timestamp::Timestamp};
 #[derive(Clone)]
 pub struct Queue {
     limits: QueueLimits,
+    /// What the player starts with: a cache's frames, which exist once for all players and are no
+    /// sign of slowness, so no bound applies.
+    start: VecDeque<Frame>,
     /// Coded video, and video messages nobody understands.
     video: Lane,
     /// Audio without its headers.
@@ -106,6 +109,7 @@ impl Queue {
     pub const fn new(limits: QueueLimits) -> Self {
         Self {
             limits,
+            start: VecDeque::new(),
             video: Lane::new(),
             audio: Lane::new(),
             kept: Lane::new(),
@@ -121,6 +125,20 @@ impl Queue {
         }
     }
 
+    /// Begins anew with `frames`, what a [`GopCache`](super::GopCache) holds: for a player that
+    /// joins, or that missed something because it paused. What waits is dropped; the bounds apply to
+    /// what is pushed from now on.
+    pub fn start_with(&mut self, frames: impl IntoIterator<Item = Frame>) {
+        self.dropped.video += self.video.clear() as u64;
+        self.dropped.audio += self.audio.clear() as u64;
+        self.kept.clear();
+        self.ready.clear();
+        self.start = frames.into_iter().collect();
+        for frame in self.start.iter().filter(|frame| frame.is_key_frame()) {
+            self.ready.insert(frame.track().unwrap_or_default());
+        }
+    }
+
     /// Appends a frame, dropping it or others if there is no room.
     pub fn push(&mut self, frame: Frame) -> Pushed {
         match LaneKind::of(&frame) {
@@ -132,6 +150,9 @@ impl Queue {
 
     /// Takes the oldest frame.
     pub fn pop(&mut self) -> Option<Frame> {
+        if let Some(frame) = self.start.pop_front() {
+            return Some(frame);
+        }
         [&mut self.video, &mut self.audio, &mut self.kept]
             .into_iter()
             .filter(|lane| !lane.entries.is_empty())
@@ -147,7 +168,10 @@ impl Queue {
 
     /// Frames that wait.
     pub fn len(&self) -> usize {
-        self.video.entries.len() + self.audio.entries.len() + self.kept.entries.len()
+        self.start.len()
+            + self.video.entries.len()
+            + self.audio.entries.len()
+            + self.kept.entries.len()
     }
 
     /// Whether no frame waits.
@@ -155,7 +179,7 @@ impl Queue {
         self.len() == 0
     }
 
-    /// Payload bytes that wait.
+    /// Payload bytes that wait, without those of [`start_with`](Self::start_with).
     pub const fn bytes(&self) -> usize {
         self.video.bytes + self.audio.bytes + self.kept.bytes
     }
@@ -506,6 +530,22 @@ mod tests {
 
     fn drain(queue: &mut Queue) -> Vec<u32> {
         numbers(core::iter::from_fn(|| queue.pop()))
+    }
+
+    /// A group longer than the bounds reaches a player that joins, and live video goes on behind it.
+    #[test]
+    fn a_start_is_not_bounded() {
+        use Kind::*;
+        let mut queue = Queue::new(limits(1, 4096));
+        let _ = queue.push(frame(Inter(0), 0, 99, 0));
+        let start = [frame(VideoHeader(0), 0, 0, 0), frame(Key(0), 0, 1, 9000)];
+        queue.start_with(start.into_iter().chain([frame(Inter(0), 60_000, 2, 9000)]));
+        assert_eq!(queue.push(frame(Inter(0), 60_040, 3, 0)), QUEUED);
+        assert_eq!(queue.len(), 4);
+        assert_eq!(drain(&mut queue), [0, 1, 2, 3]);
+        queue.start_with([frame(VideoHeader(0), 0, 4, 0)]);
+        assert_eq!(queue.push(frame(Inter(0), 60_080, 5, 0)), Pushed::Dropped);
+        assert_eq!(drain(&mut queue), [4]);
     }
 
     #[test]

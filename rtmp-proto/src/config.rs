@@ -1,0 +1,100 @@
+//! How sessions behave: values shared by all sessions of an endpoint.
+
+use alloc::{borrow::Cow, string::String};
+use core::time::Duration;
+
+use crate::{
+    chunk::{ChunkSize, HeaderCompression, Leniency},
+    handshake::HandshakeMode,
+    limits::Limits,
+};
+
+/// What clients and servers configure alike.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ConnectionConfig {
+    /// Bounds on what the peer can make the session hold or do.
+    pub limits: Limits,
+    /// Where deployed peers are followed instead of the specification.
+    pub leniency: Leniency,
+    /// Size of outgoing chunks, announced before the first long message. Default 65 536: most frames
+    /// fit one chunk, and every peer known accepts it.
+    pub chunk_size: ChunkSize,
+    /// Headers of outgoing chunks. Default off, so that the same chunks serve every player.
+    pub header_compression: HeaderCompression,
+    /// The window announced to the peer: it is to acknowledge at least every so many bytes.
+    /// Default 2 500 000 (SRS, mediamtx).
+    pub window_ack_size: u32,
+    /// Whether media is held back when the peer's bandwidth limit is unacknowledged
+    /// [RTMP 1.0 §5.4.5]. Default off: many peers never acknowledge anything.
+    pub enforce_peer_bandwidth: bool,
+    /// Silence of the peer after which it is pinged; the connection ends after as much silence
+    /// again. Default 60 s; `None` never pings. A peer that still sends anything, or still takes
+    /// output, is never dropped for a missing answer.
+    pub ping_interval: Option<Duration>,
+}
+
+impl Default for ConnectionConfig {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            leniency: Leniency::default(),
+            chunk_size: ChunkSize::new(65_536).expect("within 1..=0x7FFFFFFF"),
+            header_compression: HeaderCompression::Off,
+            window_ack_size: 2_500_000,
+            enforce_peer_bandwidth: false,
+            ping_interval: Some(Duration::from_secs(60)),
+        }
+    }
+}
+
+/// How server sessions behave.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// What clients and servers configure alike.
+    pub connection: ConnectionConfig,
+    /// `fmsVer` in the answer to `connect`. Default as nginx-rtmp and SRS write it, since some
+    /// encoders look for a version of Adobe's server.
+    pub fms_version: Cow<'static, str>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            connection: ConnectionConfig::default(),
+            fms_version: "FMS/3,5,7,7009".into(),
+        }
+    }
+}
+
+/// How client sessions behave.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientConfig {
+    /// What clients and servers configure alike. A client does not ping unless told to.
+    pub connection: ConnectionConfig,
+    /// The handshake offered. Default simple, as OBS and librtmp.
+    pub handshake: HandshakeMode,
+    /// `flashVer` in `connect` when publishing.
+    pub publisher_version: String,
+    /// `flashVer` in `connect` when playing.
+    pub player_version: String,
+    /// What a player tells the server it buffers. Default 3 s, as ffmpeg.
+    pub buffer: Duration,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            connection: ConnectionConfig {
+                ping_interval: None,
+                ..ConnectionConfig::default()
+            },
+            handshake: HandshakeMode::Simple,
+            publisher_version: "FMLE/3.0 (compatible; rtmp-proto)".into(),
+            player_version: "LNX 9,0,124,2".into(),
+            buffer: Duration::from_secs(3),
+        }
+    }
+}

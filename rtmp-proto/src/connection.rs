@@ -1,0 +1,450 @@
+//! Handshake, then chunks: everything of a session that is not a command.
+
+use core::time::Duration;
+
+use bytes::Buf;
+
+use crate::{
+    chunk::{ChunkDecoder, ChunkEncoder, ChunkStreamId, MessageStreamId, RawMessage},
+    config::ConnectionConfig,
+    error::{Error, Timeout},
+    handshake::{Handshake, HandshakeReport},
+    limits::Limits,
+    message::{BandwidthLimit, Control, Message, UserControl},
+    stats::{MessageCounts, Stats},
+    time::Instant,
+    transmit::{SendQueue, Transmit},
+};
+
+/// One connection below the level of commands.
+///
+/// Owns the only output queue. Protocol control messages and pings are dealt with here and never
+/// seen above.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// `Some` until it is finished.
+    handshake: Option<Handshake>,
+    report: HandshakeReport,
+    limits: Limits,
+    decoder: ChunkDecoder,
+    encoder: ChunkEncoder,
+    output: SendQueue,
+    acks: Acknowledgements,
+    bandwidth: PeerBandwidth,
+    replies: ControlReplies,
+    liveness: Liveness,
+    stall: StallDetector,
+    started: Instant,
+    received: MessageCounts,
+    sent: MessageCounts,
+    ignored: u64,
+    window_out: Option<u32>,
+}
+
+/// What [`Connection::receive`] came upon.
+pub(crate) enum Received {
+    /// The handshake is done.
+    Opened,
+    /// A message that is not the connection's own business.
+    Message {
+        stream: MessageStreamId,
+        message: Message,
+    },
+}
+
+impl Connection {
+    pub(crate) fn new(now: Instant, handshake: Handshake, config: &ConnectionConfig) -> Self {
+        let mut connection = Self {
+            report: handshake.report(),
+            handshake: Some(handshake),
+            limits: config.limits.clone(),
+            decoder: ChunkDecoder::new(&config.limits, config.leniency),
+            encoder: ChunkEncoder::new(config.header_compression),
+            output: SendQueue::new(),
+            acks: Acknowledgements::default(),
+            bandwidth: PeerBandwidth {
+                is_enforced: config.enforce_peer_bandwidth,
+                ..PeerBandwidth::default()
+            },
+            replies: ControlReplies::default(),
+            liveness: Liveness {
+                last_received: now,
+                pinged: None,
+                interval: config.ping_interval,
+            },
+            stall: StallDetector::new(now, config.limits.write_stall_timeout),
+            started: now,
+            received: MessageCounts::default(),
+            sent: MessageCounts::default(),
+            ignored: 0,
+            window_out: None,
+        };
+        connection.queue_handshake();
+        connection
+    }
+
+    /// Consumes `input` up to something the session must know, or all of it (`None`).
+    pub(crate) fn receive(
+        &mut self,
+        now: Instant,
+        input: &mut impl Buf,
+    ) -> Result<Option<Received>, Error> {
+        let before = input.remaining();
+        let received = self.receive_until_news(now, input);
+        let count = before - input.remaining();
+        if count > 0 {
+            self.acks.count(count);
+            self.liveness.heard(now);
+        }
+        received
+    }
+
+    fn receive_until_news(
+        &mut self,
+        now: Instant,
+        input: &mut impl Buf,
+    ) -> Result<Option<Received>, Error> {
+        if let Some(handshake) = &mut self.handshake {
+            let result = handshake.handle_input(now, input);
+            self.queue_handshake();
+            result?;
+            return Ok(self.handshake.is_none().then_some(Received::Opened));
+        }
+        while let Some(raw) = self.decoder.decode(input)? {
+            self.received.messages += 1;
+            let stream = raw.stream;
+            match Message::decode(raw, &self.limits)? {
+                Message::Control(control) => self.on_control(control),
+                Message::UserControl(UserControl::PingRequest(time)) => {
+                    self.replies.pong = Some(time);
+                }
+                Message::UserControl(UserControl::PingResponse(_)) => {}
+                message => {
+                    if let Message::Frame(frame) = &message {
+                        self.received.count_frame(&frame.kind);
+                    }
+                    return Ok(Some(Received::Message { stream, message }));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn on_control(&mut self, control: Control) {
+        match control {
+            Control::SetChunkSize(size) => self.decoder.set_chunk_size(size),
+            Control::Abort { csid } => {
+                if let Some(csid) = ChunkStreamId::new(csid) {
+                    self.decoder.abort(csid);
+                }
+            }
+            Control::Acknowledgement { sequence } => self.bandwidth.acknowledged = Some(sequence),
+            Control::WindowAckSize { window } => self.acks.window = Some(window),
+            Control::SetPeerBandwidth { window, limit } => {
+                self.bandwidth.update(window, limit);
+                if self.window_out != Some(window) {
+                    self.replies.window_ack_size = Some(window);
+                }
+            }
+        }
+    }
+
+    /// Queues what the handshake wants to send, and drops it once it is finished.
+    fn queue_handshake(&mut self) {
+        let Some(handshake) = &mut self.handshake else {
+            return;
+        };
+        while let Some(bytes) = handshake.poll_transmit() {
+            self.output.share(bytes.into());
+        }
+        self.report = handshake.report();
+        if handshake.is_finished() {
+            self.handshake = None;
+        }
+    }
+
+    /// Queues `message`.
+    pub(crate) fn send(&mut self, csid: ChunkStreamId, message: &RawMessage) {
+        self.encoder.encode(csid, message, &mut self.output);
+        self.sent.messages += 1;
+    }
+
+    /// Queues a protocol control message and applies it to what follows.
+    pub(crate) fn send_control(&mut self, control: Control) {
+        self.send(ChunkStreamId::CONTROL, &control.encode());
+        match control {
+            Control::SetChunkSize(size) => self.encoder.set_chunk_size(size),
+            Control::WindowAckSize { window } => self.window_out = Some(window),
+            _ => {}
+        }
+    }
+
+    /// Queues a user control message.
+    pub(crate) fn send_user_control(&mut self, event: &UserControl) {
+        self.send(ChunkStreamId::CONTROL, &event.encode());
+    }
+
+    /// Whether media must wait: the queue has reached its limit, or the peer's bandwidth limit is
+    /// enforced and unacknowledged.
+    pub(crate) fn is_congested(&self) -> bool {
+        self.output.len() > self.limits.output_queue
+            || self.bandwidth.is_exhausted(self.output.total())
+    }
+
+    /// Whether the peer fails to take our replies, so that it must not cause more.
+    pub(crate) fn is_backlogged(&self) -> bool {
+        self.output.len() > self.limits.output_queue
+    }
+
+    pub(crate) fn queued_len(&self) -> usize {
+        self.output.len()
+    }
+
+    pub(crate) fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        self.queue_replies();
+        self.output.transmit()
+    }
+
+    /// Queues the answers that are due to pings, windows and received bytes, of which at most one
+    /// each is in the queue: a peer that causes many and reads none gets the latest.
+    fn queue_replies(&mut self) {
+        if self.handshake.is_some() || self.output.written() < self.replies.queued_until {
+            return;
+        }
+        let sequence = self.acks.take_due();
+        let pong = self.replies.pong.take();
+        let window = self.replies.window_ack_size.take();
+        if sequence.is_none() && pong.is_none() && window.is_none() {
+            return;
+        }
+        if let Some(window) = window {
+            self.send_control(Control::WindowAckSize { window });
+        }
+        if let Some(sequence) = sequence {
+            self.send_control(Control::Acknowledgement { sequence });
+        }
+        if let Some(time) = pong {
+            self.send_user_control(&UserControl::PingResponse(time));
+        }
+        self.replies.queued_until = self.output.total();
+    }
+
+    /// The next moment at which [`handle_timeout`](Self::handle_timeout) has something to do.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let ping = self.handshake.is_none().then(|| self.liveness.deadline());
+        let stall = (!self.output.is_empty()).then(|| self.stall.deadline());
+        [ping.flatten(), stall].into_iter().flatten().min()
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), Timeout> {
+        self.stall.check(now, &self.output)?;
+        if self.handshake.is_none() && self.liveness.deadline().is_some_and(|at| now >= at) {
+            match self.liveness.pinged {
+                None => {
+                    self.liveness.pinged = Some(now);
+                    self.send_user_control(&UserControl::PingRequest(now.as_wire_millis()));
+                }
+                // The pong of a slow player sits behind its own backlog; the stall detector judges it.
+                Some(_) if !self.output.is_empty() => self.liveness.pinged = Some(now),
+                Some(_) => return Err(Timeout::Ping),
+            }
+        }
+        Ok(())
+    }
+
+    /// When the last byte arrived.
+    pub(crate) fn last_received(&self) -> Instant {
+        self.liveness.last_received
+    }
+
+    pub(crate) fn count_sent_frame(&mut self, kind: &crate::flv::FrameKind) {
+        self.sent.count_frame(kind);
+    }
+
+    pub(crate) fn count_ignored(&mut self) {
+        self.ignored += 1;
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.handshake.is_none()
+    }
+
+    /// Whether the end of input now would cut something short.
+    pub(crate) fn is_mid_message(&self) -> bool {
+        self.handshake.is_some() || self.decoder.is_mid_message()
+    }
+
+    pub(crate) fn handshake_report(&self) -> &HandshakeReport {
+        &self.report
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        Stats {
+            started: self.started,
+            last_activity: self.liveness.last_received,
+            bytes_received: self.acks.received,
+            bytes_sent: self.output.written(),
+            received: self.received,
+            sent: self.sent,
+            ignored: self.ignored,
+            dropped_by_peer: self.decoder.dropped_messages(),
+            acknowledged: self.bandwidth.acknowledged.unwrap_or_default(),
+            chunk_size_in: self.decoder.chunk_size(),
+            chunk_size_out: self.encoder.chunk_size(),
+            window_in: self.acks.window,
+            window_out: self.window_out,
+        }
+    }
+}
+
+/// Counts received bytes and knows when to acknowledge them: at half the peer's window, so that the
+/// answer is on its way before the peer runs out. [RTMP 1.0 §5.4.3], CHECKLIST A-13
+#[derive(Debug, Default)]
+struct Acknowledgements {
+    received: u64,
+    acknowledged: u64,
+    /// The window the peer announced; 0 turns acknowledgements off.
+    window: Option<u32>,
+}
+
+impl Acknowledgements {
+    fn count(&mut self, bytes: usize) {
+        self.received += bytes as u64;
+    }
+
+    /// The sequence number to send, if one is due; it counts as sent.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the sequence number is defined modulo 2^32"
+    )]
+    fn take_due(&mut self) -> Option<u32> {
+        let window = self.window.unwrap_or(DEFAULT_WINDOW);
+        let due = u64::from(window / 2).max(1);
+        if window == 0 || self.received - self.acknowledged < due {
+            return None;
+        }
+        self.acknowledged = self.received;
+        Some(self.received as u32)
+    }
+}
+
+/// The limit the peer sets on what we send unacknowledged. [RTMP 1.0 §5.4.5], CHECKLIST A-14
+#[derive(Debug, Default)]
+struct PeerBandwidth {
+    is_enforced: bool,
+    limit: Option<u32>,
+    last_type: Option<BandwidthLimit>,
+    acknowledged: Option<u32>,
+}
+
+impl PeerBandwidth {
+    fn update(&mut self, window: u32, limit: BandwidthLimit) {
+        match limit {
+            BandwidthLimit::HARD => self.limit = Some(window),
+            BandwidthLimit::SOFT => {
+                self.limit = Some(self.limit.map_or(window, |in_force| in_force.min(window)));
+            }
+            BandwidthLimit::DYNAMIC if self.last_type == Some(BandwidthLimit::HARD) => {
+                self.limit = Some(window);
+                // "Treated as hard" includes what the next dynamic limit looks back on.
+                return;
+            }
+            _ => {}
+        }
+        self.last_type = Some(limit);
+    }
+
+    /// Whether `sent` bytes are more than the limit ahead of the last acknowledgement.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the sequence number is defined modulo 2^32"
+    )]
+    fn is_exhausted(&self, sent: u64) -> bool {
+        let outstanding = (sent as u32).wrapping_sub(self.acknowledged.unwrap_or(0));
+        self.is_enforced && self.limit.is_some_and(|limit| outstanding > limit)
+    }
+}
+
+/// Answers that wait to be queued, the latest of each kind.
+#[derive(Debug, Default)]
+struct ControlReplies {
+    pong: Option<u32>,
+    window_ack_size: Option<u32>,
+    /// Position in the output up to which the last such answers reach.
+    queued_until: u64,
+}
+
+/// Whether the peer is there: it is pinged after a silence, and given up after as much again.
+#[derive(Debug)]
+struct Liveness {
+    last_received: Instant,
+    pinged: Option<Instant>,
+    interval: Option<Duration>,
+}
+
+impl Liveness {
+    fn heard(&mut self, now: Instant) {
+        self.last_received = now;
+        self.pinged = None;
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        Some(self.pinged.unwrap_or(self.last_received) + self.interval?)
+    }
+}
+
+/// Notices that the transport takes nothing of what is queued.
+///
+/// Writes are not timed (sending media takes no `now`), so it looks every half period whether any
+/// byte went out since, as long as something waits.
+#[derive(Debug)]
+struct StallDetector {
+    half_period: Duration,
+    checked: Instant,
+    /// Bytes written at the last look.
+    written: u64,
+    /// Looks in a row at which output waited, the first included; none was written since.
+    looks: u32,
+}
+
+impl StallDetector {
+    fn new(now: Instant, period: Duration) -> Self {
+        Self {
+            half_period: period / 2,
+            checked: now,
+            written: 0,
+            looks: 0,
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        self.checked + self.half_period
+    }
+
+    fn check(&mut self, now: Instant, output: &SendQueue) -> Result<(), Timeout> {
+        if now < self.deadline() {
+            return Ok(());
+        }
+        self.checked = now;
+        if output.is_empty() {
+            self.looks = 0;
+        } else if output.written() == self.written {
+            self.looks += 1;
+        } else {
+            self.looks = 1;
+        }
+        self.written = output.written();
+        match self.looks {
+            ..3 => Ok(()),
+            _ => Err(Timeout::WriteStall),
+        }
+    }
+}
+
+/// Used until the peer announces a window: FMLE and some hardware encoders announce none and stall
+/// without acknowledgements.
+const DEFAULT_WINDOW: u32 = 2_500_000;

@@ -1,0 +1,599 @@
+//! Sessions: handshake, commands and message streams of one connection, for either role.
+
+mod call;
+mod client;
+mod request;
+mod role;
+mod server;
+mod state;
+
+use alloc::{collections::VecDeque, sync::Arc};
+use core::fmt;
+
+use bytes::{Buf, Bytes};
+
+use self::{
+    call::{ERROR, PendingCalls, Purpose, RESULT},
+    role::{Behaviour, Shared},
+    state::Streams,
+};
+use crate::{
+    amf::Value,
+    chunk::{ChunkStreamId, MessageStreamId, MessageType, RawMessage},
+    connection::{Connection, Received},
+    error::{CloseReason, RequestError, SendError, Timeout},
+    flv::{Frame, FrameKind},
+    handshake::{HANDSHAKE_RANDOM_LEN, HandshakeReport},
+    limits::Limits,
+    message::{Command, Message, Status, TransactionId, UserControl},
+    stats::Stats,
+    time::Instant,
+    timestamp::Timestamp,
+    transmit::Transmit,
+};
+
+pub use self::{
+    call::{Call, Response},
+    client::{Client, ClientEvent, ConnectInfo, ConnectParams, PlayOptions},
+    request::{
+        ConnectRequest, PlayRequest, PublishKind, PublishRequest, Request, SeekRequest, Transition,
+    },
+    server::{Server, ServerEvent},
+    state::{SessionState, StreamState},
+};
+
+/// The client's end of a connection.
+pub type ClientSession = Session<Client>;
+
+/// The server's end of a connection.
+pub type ServerSession = Session<Server>;
+
+/// One end of an RTMP connection: a deterministic state machine without input or output of its own.
+///
+/// Four families of methods:
+///
+/// - *queries* look and change nothing;
+/// - `handle_*` tell what happened: input, its end, time. They cannot fail; the outcome is an event;
+/// - *commands* ask for something. On `Err` nothing has changed;
+/// - `poll_*` take what is ready: an event, output, the next deadline. Any order, any number of times.
+///
+/// Whatever ends the session, its last event is `Closed`, exactly once. Output queued before it stays
+/// available: write it, then shut the transport down. After it handlers do nothing and commands
+/// return an error.
+pub struct Session<R: Role> {
+    config: Arc<R::Config>,
+    connection: Connection,
+    phase: Phase,
+    streams: Streams,
+    calls: PendingCalls,
+    events: VecDeque<R::Event>,
+    announced: SessionState,
+    deadline: Option<(Instant, Timeout)>,
+    close_reason: Option<CloseReason>,
+    role: R,
+}
+
+/// Client or server. Sealed.
+pub trait Role: Behaviour {}
+
+/// Progress of the connection itself; message streams add to it ([`SessionState`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Handshaking,
+    Open,
+    Connecting,
+    Connected,
+    Closed,
+}
+
+/// Arrivals and time.
+impl<R: Role> Session<R> {
+    /// A session at the beginning of a fresh connection.
+    ///
+    /// `random` seeds the handshake's filler; it need not be secret, only different each time.
+    pub fn new(now: Instant, config: Arc<R::Config>, random: [u8; HANDSHAKE_RANDOM_LEN]) -> Self {
+        let handshake = R::handshake(now, &config, random);
+        let connection_config = R::connection_config(&config);
+        let limits = &connection_config.limits;
+        Self {
+            connection: Connection::new(now, handshake, connection_config),
+            phase: Phase::Handshaking,
+            streams: Streams::default(),
+            calls: PendingCalls::default(),
+            events: VecDeque::new(),
+            announced: SessionState::Handshaking,
+            deadline: Some((now + limits.handshake_timeout, Timeout::Handshake)),
+            close_reason: None,
+            role: R::new(&random),
+            config,
+        }
+    }
+
+    /// Consumes `input` up to the end of one message that produced an event, or all of it.
+    ///
+    /// Does nothing while [`wants_read`](Self::wants_read) is false. So bytes left in `input` mean:
+    /// take the events, answer the request they brought, write the output, and call again. Any split
+    /// of the input gives the same events.
+    pub fn handle_input(&mut self, now: Instant, input: &mut impl Buf) {
+        while self.wants_read() {
+            match self.connection.receive(now, input) {
+                Ok(None) => break,
+                Ok(Some(Received::Opened)) => {
+                    self.deadline = None;
+                    self.enter(Phase::Open);
+                    R::on_open(self, now);
+                }
+                Ok(Some(Received::Message { stream, message })) => {
+                    self.on_message(now, stream, message);
+                }
+                Err(error) => self.end(error.into()),
+            }
+        }
+    }
+
+    /// The peer will send nothing more: the session ends.
+    pub fn handle_eof(&mut self, _now: Instant) {
+        self.end(CloseReason::EndOfInput {
+            mid_message: self.connection.is_mid_message(),
+        });
+    }
+
+    /// Time has passed. Calling it early does nothing; calling it at the moment
+    /// [`poll_timeout`](Self::poll_timeout) gave always makes progress.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.is_closed() {
+            return;
+        }
+        if let Some((_, timeout)) = self.deadline.filter(|(at, _)| now >= *at) {
+            self.end(CloseReason::Timeout(timeout));
+        } else if self.idle_deadline().is_some_and(|at| now >= at) {
+            self.end(CloseReason::Timeout(Timeout::Idle));
+        } else if let Err(timeout) = self.connection.handle_timeout(now) {
+            self.end(CloseReason::Timeout(timeout));
+        }
+    }
+
+    /// The next event.
+    #[must_use = "an event that is not looked at is lost"]
+    pub fn poll_event(&mut self) -> Option<R::Event> {
+        self.events.pop_front()
+    }
+
+    /// What waits to be written, if anything.
+    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        self.connection.poll_transmit()
+    }
+
+    /// The next moment at which [`handle_timeout`](Self::handle_timeout) has something to do.
+    /// It changes with every other call.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.is_closed() {
+            return None;
+        }
+        let phase = self.deadline.map(|(at, _)| at);
+        let deadlines = [phase, self.idle_deadline(), self.connection.poll_timeout()];
+        deadlines.into_iter().flatten().min()
+    }
+}
+
+/// Queries.
+impl<R: Role> Session<R> {
+    /// Whether input can be taken now: no event waits, no request waits for the application's
+    /// answer, the peer takes our output, and the session is not closed.
+    pub fn wants_read(&self) -> bool {
+        !self.is_closed()
+            && self.events.is_empty()
+            && !self.role.is_waiting()
+            && !self.connection.is_backlogged()
+    }
+
+    /// Whether the session has ended. Events and output may still wait.
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    /// Why the session ended, once it has.
+    pub fn close_reason(&self) -> Option<&CloseReason> {
+        self.close_reason.as_ref()
+    }
+
+    /// Bytes of output that wait to be written.
+    pub fn queued_len(&self) -> usize {
+        self.connection.queued_len()
+    }
+
+    /// Where the session stands.
+    pub fn state(&self) -> SessionState {
+        match self.phase {
+            Phase::Handshaking => SessionState::Handshaking,
+            Phase::Open => SessionState::Open,
+            Phase::Connecting => SessionState::Connecting,
+            Phase::Closed => SessionState::Closed,
+            Phase::Connected if self.streams.any_in(StreamState::Publishing) => {
+                SessionState::Publishing
+            }
+            Phase::Connected if self.streams.any_in(StreamState::Playing) => SessionState::Playing,
+            Phase::Connected => SessionState::Connected,
+        }
+    }
+
+    /// Where the message stream `stream` stands, `None` if there is none.
+    pub fn stream_state(&self, stream: MessageStreamId) -> Option<StreamState> {
+        Some(self.streams.get(stream)?.state)
+    }
+
+    /// What was done so far.
+    pub fn stats(&self) -> Stats {
+        self.connection.stats()
+    }
+
+    /// How the handshake went: which variant ran, and whether the peer's answer was right.
+    pub fn handshake_report(&self) -> &HandshakeReport {
+        self.connection.handshake_report()
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Arc<R::Config> {
+        &self.config
+    }
+}
+
+/// Media.
+impl<R: Role> Session<R> {
+    /// Queues an audio message: `payload` is an FLV audio tag body.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`], which gives the payload back.
+    pub fn send_audio(
+        &mut self,
+        stream: MessageStreamId,
+        timestamp: Timestamp,
+        payload: Bytes,
+    ) -> Result<(), SendError> {
+        self.send_frame(stream, &Frame::audio(timestamp, payload))
+    }
+
+    /// Queues a video message: `payload` is an FLV video tag body.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`], which gives the payload back.
+    pub fn send_video(
+        &mut self,
+        stream: MessageStreamId,
+        timestamp: Timestamp,
+        payload: Bytes,
+    ) -> Result<(), SendError> {
+        self.send_frame(stream, &Frame::video(timestamp, payload))
+    }
+
+    /// Queues a data message: `payload` is an FLV script tag body, that is, AMF0 values beginning
+    /// with a handler name. Metadata (`onMetaData`) of a client is wrapped in `@setDataFrame`.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`], which gives the payload back.
+    pub fn send_data(
+        &mut self,
+        stream: MessageStreamId,
+        timestamp: Timestamp,
+        payload: Bytes,
+    ) -> Result<(), SendError> {
+        self.send_frame(stream, &Frame::data(timestamp, payload))
+    }
+
+    /// Queues a frame of any kind.
+    ///
+    /// A server sends a player nothing while it is paused, and no audio or video it asked not to
+    /// get: such frames are accepted and left out.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`], which gives the payload back.
+    pub fn send_frame(&mut self, stream: MessageStreamId, frame: &Frame) -> Result<(), SendError> {
+        let payload = || frame.payload.clone();
+        if self.is_closed() {
+            return Err(SendError::Closed(payload()));
+        }
+        let state = self.streams.get(stream).filter(|s| s.state == R::SENDING);
+        let Some(state) = state else {
+            return Err(SendError::NotActive(payload()));
+        };
+        if self.connection.is_congested() {
+            return Err(SendError::QueueFull(payload()));
+        }
+        let (csid, is_wanted) = match frame.kind {
+            FrameKind::Audio(_) => (ChunkStreamId::AUDIO, state.wants_audio),
+            FrameKind::Video(_) => (ChunkStreamId::VIDEO, state.wants_video),
+            FrameKind::Data(_) => (ChunkStreamId::DATA, true),
+        };
+        if state.is_paused || !is_wanted {
+            return Ok(());
+        }
+        let raw = RawMessage::new(
+            frame.message_type(),
+            stream,
+            frame.timestamp,
+            R::outgoing_payload(frame),
+        )
+        .map_err(|_| SendError::TooLong(payload()))?;
+        self.connection.send(csid, &raw);
+        self.connection.count_sent_frame(&frame.kind);
+        Ok(())
+    }
+}
+
+/// Calls in both directions, and the end.
+impl<R: Role> Session<R> {
+    /// Calls the procedure `name` of the peer; its answer is an event `Response` with the
+    /// transaction ID returned here. [RTMP 1.0 §7.2.1.2]
+    ///
+    /// # Errors
+    ///
+    /// The session is not connected, too much waits already, or the values are too long.
+    pub fn call(
+        &mut self,
+        name: &str,
+        object: Value,
+        arguments: impl IntoIterator<Item = Value>,
+    ) -> Result<TransactionId, RequestError> {
+        self.require(Phase::Connected)?;
+        let mut command = Command::new(name, TransactionId::NONE).with_object(object);
+        command.arguments.extend(arguments);
+        self.send_call(MessageStreamId::CONTROL, command, Purpose::Application)
+    }
+
+    /// Calls the procedure `name` of the peer without asking for an answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    pub fn notify(
+        &mut self,
+        stream: MessageStreamId,
+        name: &str,
+        object: Value,
+        arguments: impl IntoIterator<Item = Value>,
+    ) -> Result<(), RequestError> {
+        self.require(Phase::Connected)?;
+        let mut command = Command::new(name, TransactionId::NONE).with_object(object);
+        command.arguments.extend(arguments);
+        self.send_command(stream, &command)
+    }
+
+    /// Answers a call of the peer: with a value, or with an error. Nothing is sent if the peer did
+    /// not ask for an answer.
+    ///
+    /// # Errors
+    ///
+    /// The session is closed, too much waits already, or the value is too long.
+    pub fn respond(
+        &mut self,
+        call: Call,
+        outcome: Result<Value, Status>,
+    ) -> Result<(), RequestError> {
+        self.require_open()?;
+        if !call.wants_answer() {
+            return Ok(());
+        }
+        let (name, value) = match outcome {
+            Ok(value) => (RESULT, value),
+            Err(status) => (ERROR, status.to_object().into()),
+        };
+        let answer = Command::new(name, call.command.transaction_id).with(value);
+        self.send_command(call.stream, &answer)
+    }
+
+    /// Queues a user control message.
+    ///
+    /// # Errors
+    ///
+    /// The session is closed or still in its handshake, or too much waits already.
+    pub fn send_user_control(&mut self, event: &UserControl) -> Result<(), RequestError> {
+        self.require_open()?;
+        self.require_room()?;
+        self.connection.send_user_control(event);
+        Ok(())
+    }
+
+    /// Ends the session in good order: streams are ended as the role does it, then comes `Closed`.
+    pub fn close(&mut self, _now: Instant) {
+        if !self.is_closed() {
+            if self.connection.is_open() {
+                R::on_close(self);
+            }
+            self.end(CloseReason::Local);
+        }
+    }
+}
+
+/// What both roles build on.
+impl<R: Role> Session<R> {
+    fn on_message(&mut self, now: Instant, stream: MessageStreamId, message: Message) {
+        match message {
+            Message::Frame(frame) => {
+                let receiving = self.streams.resolve(stream, |state| state == R::RECEIVING);
+                match receiving {
+                    // Empty audio and video says nothing, and breaks readers (gortmplib).
+                    Some(stream) if !frame.payload.is_empty() => {
+                        self.emit(R::event(Shared::Frame { stream, frame }));
+                    }
+                    _ => self.connection.count_ignored(),
+                }
+            }
+            Message::Command(command) if matches!(&*command.name, RESULT | ERROR) => {
+                match self.calls.finish(command.transaction_id) {
+                    Some(purpose) => R::on_response(self, now, purpose, Response::new(command)),
+                    None => self.connection.count_ignored(),
+                }
+            }
+            Message::Command(command) => R::on_command(self, now, stream, command),
+            Message::UserControl(event) => self.emit(R::event(Shared::UserControl(event))),
+            Message::Other(raw) => {
+                self.connection.count_ignored();
+                self.emit(R::event(Shared::Unhandled(raw)));
+            }
+            Message::Control(_) => {}
+        }
+    }
+
+    fn limits(&self) -> &Limits {
+        self.connection.limits()
+    }
+
+    fn emit(&mut self, event: R::Event) {
+        self.events.push_back(event);
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.announce_state();
+    }
+
+    fn set_stream_state(&mut self, stream: MessageStreamId, state: StreamState) {
+        if let Some(stream) = self.streams.get_mut(stream) {
+            stream.state = state;
+        }
+        self.announce_state();
+    }
+
+    fn announce_state(&mut self) {
+        let state = self.state();
+        if state != self.announced && state != SessionState::Closed {
+            self.announced = state;
+            self.emit(R::event(Shared::StateChanged(state)));
+        }
+    }
+
+    /// The end, once: whatever comes first is the reason.
+    fn end(&mut self, reason: CloseReason) {
+        if self.is_closed() {
+            return;
+        }
+        self.phase = Phase::Closed;
+        self.announced = SessionState::Closed;
+        self.close_reason = Some(reason.clone());
+        self.emit(R::event(Shared::Closed(reason)));
+    }
+
+    fn idle_deadline(&self) -> Option<Instant> {
+        let is_receiving = R::IDLE_LIMITED && self.streams.any_in(R::RECEIVING);
+        is_receiving.then(|| self.connection.last_received() + self.limits().idle_timeout)
+    }
+
+    fn require(&self, phase: Phase) -> Result<(), RequestError> {
+        if self.is_closed() {
+            Err(RequestError::Closed)
+        } else if self.phase != phase {
+            Err(RequestError::WrongState)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The handshake is done and the session has not ended.
+    fn require_open(&self) -> Result<(), RequestError> {
+        match self.phase {
+            Phase::Closed => Err(RequestError::Closed),
+            Phase::Handshaking => Err(RequestError::WrongState),
+            _ => Ok(()),
+        }
+    }
+
+    fn require_room(&self) -> Result<(), RequestError> {
+        if self.connection.is_backlogged() {
+            let queued = self.connection.queued_len();
+            return Err(RequestError::QueueFull { queued });
+        }
+        Ok(())
+    }
+
+    fn require_stream(
+        &self,
+        stream: MessageStreamId,
+        is_ready: impl Fn(StreamState) -> bool,
+    ) -> Result<(), RequestError> {
+        self.require(Phase::Connected)?;
+        match self.streams.get(stream) {
+            Some(found) if is_ready(found.state) => Ok(()),
+            _ => Err(RequestError::WrongStream { stream }),
+        }
+    }
+
+    /// Sends `command` with a new transaction ID, to be answered to `purpose`.
+    fn send_call(
+        &mut self,
+        stream: MessageStreamId,
+        mut command: Command,
+        purpose: Purpose,
+    ) -> Result<TransactionId, RequestError> {
+        self.require_room()?;
+        let limit = self.limits().pending_calls;
+        let id = self.calls.begin(purpose, limit)?;
+        command.transaction_id = id;
+        if let Err(error) = self.send_command(stream, &command) {
+            self.calls.finish(id);
+            return Err(error);
+        }
+        Ok(id)
+    }
+
+    /// Sends `command` as it is.
+    fn send_command(
+        &mut self,
+        stream: MessageStreamId,
+        command: &Command,
+    ) -> Result<(), RequestError> {
+        self.require_room()?;
+        self.queue_command(stream, command)
+    }
+
+    /// Sends `command` even if the queue is full: for answers, of which the peer can cause only so
+    /// many before its input is left alone.
+    fn queue_command(
+        &mut self,
+        stream: MessageStreamId,
+        command: &Command,
+    ) -> Result<(), RequestError> {
+        let payload = command.encode();
+        let length = payload.len();
+        let raw = RawMessage::new(
+            MessageType::COMMAND,
+            stream,
+            Timestamp::ZERO,
+            payload.into(),
+        )
+        .map_err(|_| RequestError::TooLong { length })?;
+        self.connection.send(ChunkStreamId::COMMAND, &raw);
+        Ok(())
+    }
+
+    /// Answers a command of the peer, which echoes nothing long.
+    fn reply(&mut self, answer: &Command) {
+        self.queue_command(MessageStreamId::CONTROL, answer)
+            .expect("answers are far shorter than a message can be");
+    }
+
+    /// Sends `onStatus` with `status` on `stream`.
+    fn queue_status(
+        &mut self,
+        stream: MessageStreamId,
+        status: &Status,
+    ) -> Result<(), RequestError> {
+        let command = Command::new("onStatus", TransactionId::NONE).with(status.to_object());
+        self.queue_command(stream, &command)
+    }
+}
+
+impl<R: Role> fmt::Debug for Session<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("role", &self.role)
+            .field("state", &self.state())
+            .field("streams", &self.streams)
+            .field("connection", &self.connection)
+            .finish_non_exhaustive()
+    }
+}

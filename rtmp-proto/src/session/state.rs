@@ -1,0 +1,180 @@
+//! Where a session and its message streams stand.
+
+use alloc::string::String;
+use core::fmt;
+
+use smallvec::SmallVec;
+
+use crate::chunk::MessageStreamId;
+
+/// Where a session stands.
+///
+/// ```text
+/// Handshaking -> Open -> Connecting -> Connected <-> Publishing
+///                                          ^   <-> Playing
+///      any state -> Closed
+/// ```
+///
+/// Every change but the last is an event `StateChanged`; the last is `Closed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SessionState {
+    /// The handshake is going on.
+    Handshaking,
+    /// The handshake is done and there was no `connect` yet.
+    Open,
+    /// `connect` waits for its answer.
+    Connecting,
+    /// Connected; no message stream publishes or plays.
+    Connected,
+    /// At least one message stream publishes.
+    Publishing,
+    /// At least one message stream plays, and none publishes.
+    Playing,
+    /// The end.
+    Closed,
+}
+
+impl fmt::Display for SessionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Handshaking => "handshaking",
+            Self::Open => "open",
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Publishing => "publishing",
+            Self::Playing => "playing",
+            Self::Closed => "closed",
+        })
+    }
+}
+
+/// Where a message stream stands.
+///
+/// ```text
+/// Idle -> PublishRequested -> Publishing -> Idle
+/// Idle -> PlayRequested    -> Playing    -> Idle
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StreamState {
+    /// Created, not in use.
+    Idle,
+    /// `publish` waits for its answer.
+    PublishRequested,
+    /// Media goes from client to server.
+    Publishing,
+    /// `play` waits for its answer.
+    PlayRequested,
+    /// Media goes from server to client.
+    Playing,
+}
+
+impl fmt::Display for StreamState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Idle => "idle",
+            Self::PublishRequested => "publish requested",
+            Self::Publishing => "publishing",
+            Self::PlayRequested => "play requested",
+            Self::Playing => "playing",
+        })
+    }
+}
+
+/// One message stream.
+pub(super) struct Stream {
+    pub(super) id: MessageStreamId,
+    pub(super) state: StreamState,
+    /// The name given to `publish` or `play`, as sent. A secret.
+    pub(super) name: String,
+    pub(super) is_paused: bool,
+    pub(super) wants_audio: bool,
+    pub(super) wants_video: bool,
+}
+
+impl Stream {
+    fn new(id: MessageStreamId) -> Self {
+        Self {
+            id,
+            state: StreamState::Idle,
+            name: String::new(),
+            is_paused: false,
+            wants_audio: true,
+            wants_video: true,
+        }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream")
+            .field("id", &self.id)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The message streams of a session: few, and bounded, so a list will do.
+#[derive(Debug, Default)]
+pub(super) struct Streams(SmallVec<[Stream; 1]>);
+
+impl Streams {
+    /// Adds the stream `id`, idle, unless there is one already.
+    pub(super) fn create(&mut self, id: MessageStreamId) {
+        if self.get(id).is_none() {
+            self.0.push(Stream::new(id));
+        }
+    }
+
+    /// The lowest ID from 1 on that is free. Servers count from 1, and some clients insist on it.
+    pub(super) fn free_id(&self) -> MessageStreamId {
+        (1..)
+            .map(MessageStreamId::new)
+            .find(|&id| self.get(id).is_none())
+            .expect("there are fewer streams than numbers")
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn get(&self, id: MessageStreamId) -> Option<&Stream> {
+        self.0.iter().find(|stream| stream.id == id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: MessageStreamId) -> Option<&mut Stream> {
+        self.0.iter_mut().find(|stream| stream.id == id)
+    }
+
+    pub(super) fn remove(&mut self, id: MessageStreamId) -> Option<Stream> {
+        let index = self.0.iter().position(|stream| stream.id == id)?;
+        Some(self.0.remove(index))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Stream> {
+        self.0.iter()
+    }
+
+    /// The stream that a message on stream `id` belongs to, among those in `state`: the one named,
+    /// or the only one if the message is on stream 0 or on a stream that does not exist. Sloppy
+    /// encoders publish there, and Node-Media-Server sends all its media there.
+    pub(super) fn resolve(
+        &self,
+        id: MessageStreamId,
+        is_candidate: impl Fn(StreamState) -> bool,
+    ) -> Option<MessageStreamId> {
+        if let Some(stream) = self.get(id) {
+            return is_candidate(stream.state).then_some(id);
+        }
+        let mut candidates = self.0.iter().filter(|stream| is_candidate(stream.state));
+        match (candidates.next(), candidates.next()) {
+            (Some(only), None) => Some(only.id),
+            _ => None,
+        }
+    }
+
+    pub(super) fn any_in(&self, state: StreamState) -> bool {
+        self.0.iter().any(|stream| stream.state == state)
+    }
+}
