@@ -1,1 +1,17 @@
-//! Adapter.
+//! [`rtmp_proto`] driven by tokio.
+//!
+//! [`Connection`] drives a session of either role over any `AsyncRead + AsyncWrite`: it reads, writes
+//! and keeps time, and everything else is the session's. [`Publisher`] and [`Player`] are what most
+//! clients need, [`Listener`] what most servers begin with.
+#![forbid(unsafe_code)]
+
+mod client;
+mod connection;
+mod error;
+pub mod tls;
+mod transport;
+
+pub use client::{Player, Publisher};
+pub use connection::Connection;
+pub use error::Error;
+pub use transport::{BoxedTransport, Incoming, Listener, Transport, dial};
