@@ -1,0 +1,230 @@
+//! The command line.
+
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use rtmp_proto::RtmpUrl;
+
+/// Serve, publish and play RTMP streams.
+#[derive(Debug, Parser)]
+#[command(name = "rtmp", version, propagate_version = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Relay whatever is published, under any app and stream name, to whoever plays it.
+    Serve(ServeArgs),
+    /// Publish an FLV file in real time.
+    Publish(PublishArgs),
+    /// Play a stream into an FLV file or a pipe.
+    Play(PlayArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// Where to listen: ADDRESS[:PORT], or rtmps://ADDRESS[:PORT] for TLS. May be repeated.
+    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:1935")]
+    pub(crate) listen: Vec<ListenAddress>,
+
+    /// Certificate chain in PEM, for rtmps.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// What happens when a stream that has a publisher gets another one.
+    #[arg(long, value_name = "WHAT", default_value = "replace")]
+    pub(crate) on_duplicate: OnDuplicate,
+
+    /// Write each published stream to an FLV file in this directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Publishers must give this key, as `?key=KEY` behind the stream name.
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "RTMP_PUBLISH_KEY",
+        hide_env_values = true
+    )]
+    pub(crate) publish_key: Option<Key>,
+
+    /// Players must give this key, as `?key=KEY` behind the stream name.
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "RTMP_PLAY_KEY",
+        hide_env_values = true
+    )]
+    pub(crate) play_key: Option<Key>,
+
+    /// How long players are kept waiting for a publisher to return before they are told that the
+    /// stream has ended.
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub(crate) republish_wait: Duration,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PublishArgs {
+    /// An FLV file, or `-` for standard input.
+    pub(crate) file: PathBuf,
+
+    /// rtmp:// or rtmps:// HOST[:PORT]/APP/STREAM
+    pub(crate) url: RtmpUrl,
+
+    /// Begin again at the end of the file.
+    #[arg(long = "loop")]
+    pub(crate) repeat: bool,
+
+    /// Trust the certificates in this PEM file too, for rtmps.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PlayArgs {
+    /// rtmp:// or rtmps:// HOST[:PORT]/APP/STREAM
+    pub(crate) url: RtmpUrl,
+
+    /// The FLV file to write, or `-` for standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+
+    /// Stop after this much of the stream.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) duration: Option<Duration>,
+
+    /// Trust the certificates in this PEM file too, for rtmps.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+}
+
+/// What happens to the second publisher of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnDuplicate {
+    /// It takes over, and the first one is disconnected.
+    Replace,
+    /// It is rejected.
+    Reject,
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListenAddress {
+    /// HOST:PORT
+    pub(crate) address: String,
+    pub(crate) is_tls: bool,
+}
+
+impl FromStr for ListenAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (rest, is_tls, port) = match text.split_once("://") {
+            None => (text, false, 1935),
+            Some(("rtmp", rest)) => (rest, false, 1935),
+            Some(("rtmps", rest)) => (rest, true, 443),
+            Some((scheme, _)) => return Err(format!("scheme {scheme} is not rtmp or rtmps")),
+        };
+        let rest = rest.trim_end_matches('/');
+        if rest.is_empty() {
+            return Err("no address".into());
+        }
+        let has_port = match rest.rsplit_once(':') {
+            // A colon inside brackets, or one of several, belongs to an IPv6 address.
+            Some((host, port)) => {
+                (!host.contains(':') || host.ends_with(']')) && port.parse::<u16>().is_ok()
+            }
+            None => false,
+        };
+        let address = match rest.parse::<std::net::Ipv6Addr>() {
+            Ok(ip) => format!("[{ip}]:{port}"),
+            Err(_) if has_port => rest.to_owned(),
+            Err(_) if rest.contains(':') && !rest.ends_with(']') => {
+                return Err("port is not a number up to 65535".into());
+            }
+            Err(_) => format!("{rest}:{port}"),
+        };
+        Ok(Self { address, is_tls })
+    }
+}
+
+/// A secret that logs and usage messages never show.
+#[derive(Clone)]
+pub(crate) struct Key(String);
+
+impl Key {
+    /// Compares in a time that tells nothing about where the difference is.
+    pub(crate) fn matches(&self, given: &str) -> bool {
+        let differences = self
+            .0
+            .bytes()
+            .zip(given.bytes())
+            .fold(0, |seen, (ours, theirs)| seen | (ours ^ theirs));
+        self.0.len() == given.len() && differences == 0
+    }
+}
+
+impl FromStr for Key {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Err("an empty key would let everybody in".into()),
+            _ => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key(…)")
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "not a duration".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn listen_addresses() {
+        let address = |text: &str| text.parse::<ListenAddress>().map(|a| (a.address, a.is_tls));
+        assert_eq!(address("127.0.0.1"), Ok(("127.0.0.1:1935".into(), false)));
+        assert_eq!(address("[::]:80"), Ok(("[::]:80".into(), false)));
+        assert_eq!(address("::1"), Ok(("[::1]:1935".into(), false)));
+        assert_eq!(address("[::1]"), Ok(("[::1]:1935".into(), false)));
+        assert_eq!(address("rtmps://host"), Ok(("host:443".into(), true)));
+        assert_eq!(address("rtmps://host:1/"), Ok(("host:1".into(), true)));
+        assert!(address("http://host").is_err());
+        assert!(address("host:99999").is_err());
+        assert!(address("").is_err());
+    }
+
+    #[test]
+    fn keys_are_compared_whole_and_never_shown() {
+        let key: Key = "secret".parse().unwrap();
+        assert!(key.matches("secret"));
+        assert!(!key.matches("secre") && !key.matches("secrets") && !key.matches("Secret"));
+        assert_eq!(format!("{key:?}"), "Key(…)");
+        assert!("".parse::<Key>().is_err());
+    }
+}

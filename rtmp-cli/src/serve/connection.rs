@@ -1,0 +1,315 @@
+//! One client: its requests, what it publishes and what it plays.
+
+use std::{
+    collections::BTreeMap, error::Error as _, fmt, net::SocketAddr, sync::Arc, time::Duration,
+};
+
+use rtmp_proto::{
+    CloseReason, MessageStreamId, PlayRequest, PublishRequest, Query, ServerEvent, Status,
+    StatusCode,
+};
+use rtmp_tokio::{BoxedTransport, Error, Incoming};
+use tokio::{
+    sync::{Notify, watch},
+    time,
+};
+use tracing::{debug, info, warn};
+
+use super::{
+    Server,
+    feed::Item,
+    hub::{Publication, Subscription},
+};
+use crate::args::Key;
+
+/// Who may do what.
+#[derive(Debug)]
+pub(super) struct Access {
+    pub(super) publish_key: Option<Key>,
+    pub(super) play_key: Option<Key>,
+}
+
+/// Serves a client until it leaves, misbehaves, or the program stops.
+pub(super) async fn serve(
+    server: Arc<Server>,
+    incoming: Incoming,
+    peer: SocketAddr,
+    mut stopping: watch::Receiver<()>,
+) {
+    let transport = match time::timeout(TLS_TIMEOUT, incoming.establish()).await {
+        Ok(Ok(transport)) => transport,
+        Ok(Err(error)) => return info!(%peer, "connection not established: {error}"),
+        Err(_) => return info!(%peer, "connection not established: tls took too long"),
+    };
+    let connection = match rtmp_tokio::Connection::new(transport, Arc::clone(&server.config)) {
+        Ok(connection) => connection,
+        Err(error) => return warn!(%peer, "cannot serve: {error}"),
+    };
+    let mut client = Client {
+        server,
+        peer,
+        connection,
+        streams: BTreeMap::new(),
+        wake: Arc::new(Notify::new()),
+        end: None,
+    };
+    let outcome = tokio::select! {
+        outcome = client.run() => outcome,
+        _ = stopping.changed() => client.connection.close().await.map(|()| CloseReason::Local),
+    };
+    client.report(outcome);
+}
+
+type Connection = rtmp_tokio::Connection<BoxedTransport, rtmp_proto::Server>;
+
+struct Client {
+    server: Arc<Server>,
+    peer: SocketAddr,
+    connection: Connection,
+    streams: BTreeMap<MessageStreamId, Activity>,
+    /// Called when a feed of this client has something, or one of its publications is replaced.
+    wake: Arc<Notify>,
+    /// Why the server itself ended the connection.
+    end: Option<&'static str>,
+}
+
+/// What a message stream does.
+enum Activity {
+    Publishing(Publication),
+    Playing(Subscription),
+}
+
+impl Client {
+    async fn run(&mut self) -> Result<CloseReason, Error> {
+        loop {
+            let event = if self.fill_output() {
+                self.connection.next_event_or_room(OUTPUT_LOW).await?
+            } else {
+                tokio::select! {
+                    event = self.connection.next_event() => Some(event?),
+                    () = self.wake.notified() => None,
+                }
+            };
+            match event {
+                Some(ServerEvent::Closed(reason)) => return Ok(reason),
+                Some(event) => self.on_event(event)?,
+                None => self.check_streams(),
+            }
+        }
+    }
+
+    /// Moves what waits in the feeds to the output; whether some is left because there is enough.
+    fn fill_output(&mut self) -> bool {
+        for (&stream, activity) in &self.streams {
+            let Activity::Playing(subscription) = activity else {
+                continue;
+            };
+            let session = self.connection.session();
+            loop {
+                if session.queued_len() > OUTPUT_HIGH {
+                    return true;
+                }
+                let sent = match subscription.pop() {
+                    None => break,
+                    Some(Item::Frame(frame)) => session.send_frame(stream, &frame).is_ok(),
+                    Some(Item::Published) => session.notify_published(stream).is_ok(),
+                    Some(Item::Unpublished) => session.notify_unpublished(stream).is_ok(),
+                };
+                if !sent {
+                    // There is room, so the session has just ended: its last event comes next.
+                    break;
+                }
+            }
+        }
+        false
+    }
+
+    fn on_event(&mut self, event: ServerEvent) -> Result<(), Error> {
+        let now = self.connection.now();
+        match event {
+            ServerEvent::Connect(request) => self.connection.session().accept(now, request)?,
+            ServerEvent::Publish(request) => self.on_publish(request)?,
+            ServerEvent::Play(request) => self.on_play(request)?,
+            ServerEvent::Seek(request) => {
+                let status =
+                    Status::error(StatusCode::SEEK_FAILED, "live streams cannot be sought");
+                self.connection.session().reject(now, request, status)?;
+            }
+            ServerEvent::Frame { stream, frame } => {
+                if let Some(Activity::Publishing(publication)) = self.streams.get(&stream) {
+                    publication.push(&frame);
+                }
+            }
+            ServerEvent::PublishStopped { stream } | ServerEvent::PlayStopped { stream } => {
+                self.stop(stream);
+            }
+            ServerEvent::Paused {
+                stream,
+                is_paused: false,
+                ..
+            }
+            | ServerEvent::Receives {
+                stream,
+                video: true,
+                ..
+            } => self.restart(stream),
+            ServerEvent::Call(call) => {
+                debug!(peer = %self.peer, command = ?call.command().name, "unknown command");
+                let status = Status::error(StatusCode::CALL_FAILED, "no such procedure");
+                self.connection.session().respond(call, Err(status))?;
+            }
+            ServerEvent::StateChanged(state) => debug!(peer = %self.peer, %state, "state changed"),
+            ServerEvent::Unhandled(message) => debug!(peer = %self.peer, ?message, "ignored"),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn on_publish(&mut self, request: PublishRequest) -> Result<(), Error> {
+        let (peer, name) = (self.peer, request.name().clone());
+        let now = self.connection.now();
+        if !is_allowed(self.server.access.publish_key.as_ref(), request.query()) {
+            info!(%peer, %name, "publisher rejected: wrong or missing key");
+            let status = Status::error(StatusCode::PUBLISH_DENIED, "wrong or missing key");
+            return Ok(self.connection.session().reject(now, request, status)?);
+        }
+        let wake = Arc::clone(&self.wake);
+        let Some(publication) = self.server.hub.publish(&name, wake) else {
+            info!(%peer, %name, "publisher rejected: the stream has a publisher");
+            let status = Status::error(StatusCode::PUBLISH_BAD_NAME, "stream is being published");
+            return Ok(self.connection.session().reject(now, request, status)?);
+        };
+        info!(%peer, %name, "publishing");
+        let stream = request.stream();
+        self.connection.session().accept(now, request)?;
+        self.streams
+            .insert(stream, Activity::Publishing(publication));
+        Ok(())
+    }
+
+    fn on_play(&mut self, request: PlayRequest) -> Result<(), Error> {
+        let (peer, name) = (self.peer, request.name().clone());
+        let now = self.connection.now();
+        if !is_allowed(self.server.access.play_key.as_ref(), request.query()) {
+            info!(%peer, %name, "player rejected: wrong or missing key");
+            let status = Status::error(StatusCode::PLAY_FAILED, "wrong or missing key");
+            return Ok(self.connection.session().reject(now, request, status)?);
+        }
+        info!(%peer, %name, "playing");
+        let stream = request.stream();
+        self.connection.session().accept(now, request)?;
+        self.stop(stream);
+        let subscription = self.server.hub.play(&name, Arc::clone(&self.wake));
+        self.streams.insert(stream, Activity::Playing(subscription));
+        Ok(())
+    }
+
+    /// The player missed something: it goes on with the latest key frame.
+    fn restart(&self, stream: MessageStreamId) {
+        if let Some(Activity::Playing(subscription)) = self.streams.get(&stream) {
+            subscription.restart();
+        }
+    }
+
+    fn stop(&mut self, stream: MessageStreamId) {
+        let peer = self.peer;
+        match self.streams.remove(&stream) {
+            Some(Activity::Publishing(publication)) => {
+                info!(%peer, name = %publication.name(), "publishing ended");
+            }
+            Some(Activity::Playing(subscription)) => {
+                info!(%peer, name = %subscription.name(), "playing ended{}", Dropped(&subscription));
+            }
+            None => {}
+        }
+    }
+
+    /// Looks for what another task has done to this client's streams.
+    fn check_streams(&mut self) {
+        let end = self.streams.values().find_map(|activity| match activity {
+            Activity::Publishing(publication) if publication.is_replaced() => {
+                Some("replaced by another publisher")
+            }
+            Activity::Playing(subscription) if subscription.is_overrun() => {
+                Some("far too slow a player")
+            }
+            _ => None,
+        });
+        if end.is_some() {
+            self.end = end;
+            let now = self.connection.now();
+            self.connection.session().close(now);
+        }
+    }
+
+    /// One line about the end of the connection, and of each stream it still had.
+    fn report(mut self, outcome: Result<CloseReason, Error>) {
+        let peer = self.peer;
+        let reason = match (self.end, &outcome) {
+            (Some(end), _) => end.to_owned(),
+            (None, Ok(reason)) => Chain(reason).to_string(),
+            (None, Err(error)) => error.to_string(),
+        };
+        let stats = self.connection.session().stats();
+        let (received, sent) = (stats.bytes_received, stats.bytes_sent);
+        for activity in std::mem::take(&mut self.streams).into_values() {
+            match activity {
+                Activity::Publishing(publication) => info!(
+                    %peer, name = %publication.name(), received, "publishing ended: {reason}"
+                ),
+                Activity::Playing(subscription) => info!(
+                    %peer, name = %subscription.name(), sent,
+                    "playing ended{}: {reason}", Dropped(&subscription)
+                ),
+            }
+        }
+        match outcome {
+            Ok(CloseReason::Protocol(_) | CloseReason::Timeout(_)) => {
+                info!(%peer, "connection ended: {reason}");
+            }
+            _ => debug!(%peer, received, sent, "connection ended: {reason}"),
+        }
+    }
+}
+
+fn is_allowed(key: Option<&Key>, query: &Query) -> bool {
+    key.is_none_or(|key| query.get("key").is_some_and(|given| key.matches(&given)))
+}
+
+/// An error with its causes, in one line.
+struct Chain<'a>(&'a CloseReason);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// How much a player was too slow for, if anything.
+struct Dropped<'a>(&'a Subscription);
+
+impl fmt::Display for Dropped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dropped = self.0.dropped();
+        match (dropped.video, dropped.audio) {
+            (0, 0) => Ok(()),
+            (video, audio) => write!(f, " ({video} video and {audio} audio frames dropped)"),
+        }
+    }
+}
+
+/// Output that may wait in a session, out of reach of the dropping policy: enough to keep the network
+/// busy, not more.
+const OUTPUT_HIGH: usize = 128 << 10;
+
+/// Output below which more is added.
+const OUTPUT_LOW: usize = 32 << 10;
+
+/// For the TLS handshake; the RTMP handshake has its own deadline.
+const TLS_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,0 +1,206 @@
+//! All streams by name.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rtmp_proto::{
+    StreamName,
+    flv::Frame,
+    relay::{DropCounts, QueueLimits},
+};
+use tokio::{sync::Notify, task::JoinSet, time};
+
+use super::{
+    channel::{Channel, Publisher},
+    feed::{Feed, Item},
+    recorder,
+};
+use crate::args::OnDuplicate;
+
+/// The streams that have a publisher or players.
+pub(super) struct Hub {
+    on_duplicate: OnDuplicate,
+    republish_wait: Duration,
+    record: Option<PathBuf>,
+    channels: Mutex<HashMap<StreamName, Arc<Channel>>>,
+    recordings: Mutex<JoinSet<()>>,
+}
+
+impl Hub {
+    pub(super) fn new(
+        on_duplicate: OnDuplicate,
+        republish_wait: Duration,
+        record: Option<PathBuf>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            on_duplicate,
+            republish_wait,
+            record,
+            channels: Mutex::default(),
+            recordings: Mutex::default(),
+        })
+    }
+
+    /// Publishes `name`, unless it has a publisher that is to stay. `wake` is called when another one
+    /// takes over.
+    pub(super) fn publish(
+        self: &Arc<Self>,
+        name: &StreamName,
+        wake: Arc<Notify>,
+    ) -> Option<Publication> {
+        let mut channels = self.lock();
+        let channel = channel(&mut channels, name);
+        let publisher = channel.publish(wake, self.on_duplicate)?;
+        drop(channels);
+        let recorder = self.record.as_ref().map(|directory| {
+            let feed = Arc::new(Feed::new(recorder::limits(), Vec::new(), Arc::default()));
+            let recording = recorder::record(directory.clone(), name.clone(), Arc::clone(&feed));
+            self.recordings().spawn(recording);
+            feed
+        });
+        Some(Publication {
+            hub: Arc::clone(self),
+            channel,
+            publisher,
+            recorder,
+        })
+    }
+
+    /// Plays `name`, whether it has a publisher or not. `wake` is called when there is something new.
+    pub(super) fn play(self: &Arc<Self>, name: &StreamName, wake: Arc<Notify>) -> Subscription {
+        let mut channels = self.lock();
+        let channel = channel(&mut channels, name);
+        let (number, feed) = channel.subscribe(QueueLimits::default(), wake);
+        Subscription {
+            hub: Arc::clone(self),
+            channel: Arc::clone(&channel),
+            number,
+            feed,
+        }
+    }
+
+    /// Waits until everything recorded is on disk. To be called when all publishers have ended.
+    pub(super) async fn finish_recordings(&self) {
+        let mut recordings = std::mem::take(&mut *self.recordings());
+        while recordings.join_next().await.is_some() {}
+    }
+
+    /// The recordings that go on; those that have ended are forgotten.
+    fn recordings(&self) -> MutexGuard<'_, JoinSet<()>> {
+        let mut recordings = self
+            .recordings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        while recordings.try_join_next().is_some() {}
+        recordings
+    }
+
+    /// Forgets `channel` if nobody uses it.
+    fn tidy(&self, channel: &Channel) {
+        let mut channels = self.lock();
+        if channel.is_unused() {
+            channels.remove(channel.name());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<StreamName, Arc<Channel>>> {
+        // A map is whole between any two of its operations.
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn channel(channels: &mut HashMap<StreamName, Arc<Channel>>, name: &StreamName) -> Arc<Channel> {
+    let new = || Arc::new(Channel::new(name.clone()));
+    Arc::clone(channels.entry(name.clone()).or_insert_with(new))
+}
+
+/// The right to publish a stream; gives it up when dropped.
+pub(super) struct Publication {
+    hub: Arc<Hub>,
+    channel: Arc<Channel>,
+    publisher: Arc<Publisher>,
+    recorder: Option<Arc<Feed>>,
+}
+
+impl Publication {
+    pub(super) fn name(&self) -> &StreamName {
+        self.channel.name()
+    }
+
+    /// Passes a frame on to every player and to the recording. Does nothing once another publisher
+    /// has taken over.
+    pub(super) fn push(&self, frame: &Frame) {
+        if self.channel.push(&self.publisher, frame)
+            && let Some(recorder) = &self.recorder
+        {
+            recorder.push(frame.clone());
+        }
+    }
+
+    /// Another publisher has taken over.
+    pub(super) fn is_replaced(&self) -> bool {
+        self.publisher.is_replaced()
+    }
+}
+
+impl Drop for Publication {
+    fn drop(&mut self) {
+        if let Some(recorder) = &self.recorder {
+            recorder.unpublished();
+        }
+        let Some(publication) = self.channel.unpublish(&self.publisher) else {
+            return;
+        };
+        let hub = Arc::clone(&self.hub);
+        let channel = Arc::clone(&self.channel);
+        tokio::spawn(async move {
+            time::sleep(hub.republish_wait).await;
+            channel.end_if_still(publication);
+            hub.tidy(&channel);
+        });
+    }
+}
+
+/// A player's place at a stream; gives it up when dropped.
+pub(super) struct Subscription {
+    hub: Arc<Hub>,
+    channel: Arc<Channel>,
+    number: u64,
+    feed: Arc<Feed>,
+}
+
+impl Subscription {
+    pub(super) fn name(&self) -> &StreamName {
+        self.channel.name()
+    }
+
+    /// The next thing to tell the player.
+    pub(super) fn pop(&self) -> Option<Item> {
+        self.feed.pop()
+    }
+
+    /// Begins anew with the latest key frame: the player missed something.
+    pub(super) fn restart(&self) {
+        self.feed.restart(self.channel.start());
+    }
+
+    /// The player is so slow that something was lost which must not be.
+    pub(super) fn is_overrun(&self) -> bool {
+        self.feed.is_overrun()
+    }
+
+    pub(super) fn dropped(&self) -> DropCounts {
+        self.feed.dropped()
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.channel.unsubscribe(self.number);
+        self.hub.tidy(&self.channel);
+    }
+}
