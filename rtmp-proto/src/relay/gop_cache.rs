@@ -100,9 +100,11 @@ impl GopCache {
     /// What a player that joins now is to be sent, in this order: metadata, configurations in
     /// order of arrival, the group.
     ///
-    /// Metadata and configurations are those that were in force when the group began, restamped to
-    /// its first frame (without a group: those in force now, restamped to the latest frame), so
-    /// that the player's timeline begins there. Later ones are in their places within the group.
+    /// Metadata and configurations are those that were in force when the group began; without a
+    /// group, those in force now. Configurations are restamped to the group's first frame (or the
+    /// latest frame), so that the player's timeline begins there, and metadata to 0: ffmpeg takes
+    /// metadata at any other time for a subtitle stream. Later ones are in their places within the
+    /// group.
     pub fn frames(&self) -> impl Iterator<Item = Frame> + '_ {
         let (headers, group, start) = match &self.group {
             Some(group) => (&group.headers, group.frames.as_slice(), group.start),
@@ -110,7 +112,11 @@ impl GopCache {
         };
         headers
             .iter()
-            .map(move |frame| frame.clone().with_timestamp(start))
+            .map(move |frame| {
+                let is_metadata = frame.is_metadata();
+                let timestamp = if is_metadata { Timestamp::ZERO } else { start };
+                frame.clone().with_timestamp(timestamp)
+            })
             .chain(group.iter().cloned())
     }
 
@@ -277,7 +283,7 @@ mod tests {
             .frames()
             .map(|frame| frame.timestamp.as_millis())
             .collect();
-        assert_eq!(times, [160, 160, 160, 160, 180, 200, 220]);
+        assert_eq!(times, [0, 160, 160, 160, 180, 200, 220]);
     }
 
     /// Before a key frame, and without video, there are headers alone, at the latest time.
@@ -291,11 +297,8 @@ mod tests {
             let cache = cache(kinds);
             assert!(!cache.has_group());
             assert_eq!(numbers(cache.frames()), [0, 1]);
-            assert!(
-                cache
-                    .frames()
-                    .all(|frame| frame.timestamp.as_millis() == 60)
-            );
+            let times = cache.frames().map(|frame| frame.timestamp.as_millis());
+            assert!(times.eq([0, 60]));
         }
     }
 
