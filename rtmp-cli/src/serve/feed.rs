@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rtmp_proto::{
     flv::Frame,
-    relay::{DropCounts, Pushed, Queue, QueueLimits},
+    relay::{DropCounts, Pushed, Queue, QueueLimits, Timeline},
 };
 use tokio::sync::Notify;
 
@@ -27,6 +27,7 @@ pub(super) struct Feed {
 
 struct State {
     queue: Queue,
+    timeline: Timeline,
     /// To be told before the frames that wait.
     is_published: bool,
     /// To be told after the frames that wait.
@@ -35,18 +36,27 @@ struct State {
     is_overrun: bool,
 }
 
+impl State {
+    fn start_with(&mut self, start: Vec<Frame>) {
+        let timeline = &mut self.timeline;
+        let start = start.into_iter().map(|frame| timeline.place(frame));
+        self.queue.start_with(start);
+    }
+}
+
 impl Feed {
     /// A feed that begins with `start` and calls `wake` when something is added.
     pub(super) fn new(limits: QueueLimits, start: Vec<Frame>, wake: Arc<Notify>) -> Self {
-        let mut queue = Queue::new(limits);
-        queue.start_with(start);
+        let mut state = State {
+            queue: Queue::new(limits),
+            timeline: Timeline::default(),
+            is_published: false,
+            is_unpublished: false,
+            is_overrun: false,
+        };
+        state.start_with(start);
         Self {
-            state: Mutex::new(State {
-                queue,
-                is_published: false,
-                is_unpublished: false,
-                is_overrun: false,
-            }),
+            state: Mutex::new(state),
             wake,
         }
     }
@@ -54,6 +64,7 @@ impl Feed {
     /// Adds a frame, or drops it or others if the player is too slow.
     pub(super) fn push(&self, frame: Frame) {
         let mut state = self.lock();
+        let frame = state.timeline.place(frame);
         let was_empty = state.queue.is_empty();
         if state.queue.push(frame) == Pushed::Refused {
             state.is_overrun = true;
@@ -81,14 +92,16 @@ impl Feed {
         self.wake.notify_one();
     }
 
-    /// What comes next is another publisher's: video goes on with a key frame.
+    /// What comes next is another publisher's: video goes on with a key frame, and time goes on.
     pub(super) fn resync(&self) {
-        self.lock().queue.resync();
+        let mut state = self.lock();
+        state.queue.resync();
+        state.timeline.restart();
     }
 
     /// Begins anew with `start`: the player missed what waited.
     pub(super) fn restart(&self, start: Vec<Frame>) {
-        self.lock().queue.start_with(start);
+        self.lock().start_with(start);
         self.wake.notify_one();
     }
 

@@ -5,9 +5,11 @@
 
 mod gop_cache;
 mod queue;
+mod timeline;
 
 pub use gop_cache::{Cached, GopCache, GopLimits};
 pub use queue::{DropCounts, Pushed, Queue, QueueLimits};
+pub use timeline::Timeline;
 
 use crate::flv::{AudioPacket, Frame, FrameKind, VideoPacket};
 
