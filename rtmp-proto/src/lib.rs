@@ -1,4 +1,83 @@
-//! RTMP as a sans-IO state machine.
+//! RTMP as a sans-IO state machine: bytes in; events and outgoing buffers out.
+//!
+//! A [`ServerSession`] or [`ClientSession`] is one end of one connection. It never touches a socket, a
+//! clock, a thread or a source of random numbers; the caller passes in what it needs and so can run it
+//! on any runtime, in firmware, in WebAssembly, or in a fuzzer.
+//!
+//! # The driving loop
+//!
+//! Whatever carries the bytes, the loop is this one: take events, write output, read input, tell the
+//! time.
+//!
+//! ```
+//! use bytes::{Buf, BytesMut};
+//! use rtmp_proto::{Instant, Role, Session};
+//! use std::io::{self, Read, Write};
+//!
+//! fn drive<R: Role>(
+//!     session: &mut Session<R>,
+//!     transport: &mut (impl Read + Write),
+//!     clock: impl Fn() -> Instant,
+//!     mut on_event: impl FnMut(&mut Session<R>, R::Event),
+//! ) -> io::Result<()> {
+//!     let mut input = BytesMut::new();
+//!     loop {
+//!         while let Some(event) = session.poll_event() {
+//!             on_event(session, event); // answer requests, send media, call other commands
+//!         }
+//!         while let Some(mut transmit) = session.poll_transmit() {
+//!             let written = transport.write(transmit.chunk())?;
+//!             transmit.advance(written);
+//!         }
+//!         if session.is_closed() {
+//!             return Ok(()); // shut the transport down, then drop it
+//!         }
+//!         if input.is_empty() && session.wants_read() {
+//!             let mut bytes = [0; 4096];
+//!             match transport.read(&mut bytes)? {
+//!                 0 => session.handle_eof(clock()),
+//!                 count => input.extend_from_slice(&bytes[..count]),
+//!             }
+//!         }
+//!         session.handle_input(clock(), &mut input);
+//!         session.handle_timeout(clock()); // and wait no longer than until poll_timeout()
+//!     }
+//! }
+//! ```
+//!
+//! # Events and requests
+//!
+//! Events come one at a time: [`handle_input`](Session::handle_input) stops behind each message that
+//! caused one. What a client asks of a server is a request, a token that [`accept`](Session::accept) or
+//! [`reject`](Session::reject) consumes. While a request waits, no further input is taken, so decisions
+//! may take their time and nothing overtakes them.
+//!
+//! # Media
+//!
+//! Audio, video and data travel as [`flv::Frame`]s: a timestamp, the payload as shared
+//! [`Bytes`](bytes::Bytes), and what its header says about it. Frames of a publisher can be handed to
+//! any number of players without copying. [`relay`] has what a server needs between the two.
+//!
+//! # Limits
+//!
+//! Everything a peer can make a session store, reply or work through has a bound, listed with its
+//! default in [`Limits`]. Where deployed peers break the specification in ways that can be understood,
+//! they are understood: each such rule is named in [`chunk::Leniency`] or where it is applied.
+//!
+//! # Layers
+//!
+//! ```text
+//! amf -> chunk -> message, flv -> handshake -> session
+//!                        \-> relay
+//! ```
+//!
+//! Each layer is public and usable alone: a [`chunk::ChunkDecoder`] decodes a capture, a
+//! [`flv::FileReader`] reads a file. A layer knows only those to its left.
+//!
+//! # Features
+//!
+//! - `std`: [`Transmit`] has `chunks_vectored`, for vectored writes. Off by default; the adapters turn
+//!   it on.
 #![no_std]
 #![forbid(unsafe_code)]
 

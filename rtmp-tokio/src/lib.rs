@@ -15,3 +15,8 @@ pub use client::{Player, Publisher};
 pub use connection::Connection;
 pub use error::Error;
 pub use transport::{BoxedTransport, Incoming, Listener, Transport, dial};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
