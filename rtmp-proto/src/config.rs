@@ -4,8 +4,9 @@ use alloc::{borrow::Cow, string::String};
 use core::time::Duration;
 
 use crate::{
-    chunk::{ChunkSize, HeaderCompression, Leniency},
+    chunk::{ChunkSize, HeaderCompression},
     handshake::HandshakeMode,
+    leniency::Leniency,
     limits::Limits,
 };
 

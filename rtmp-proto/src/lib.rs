@@ -62,7 +62,7 @@
 //!
 //! Everything a peer can make a session store, reply or work through has a bound, listed with its
 //! default in [`Limits`]. Where deployed peers break the specification in ways that can be understood,
-//! they are understood: each such rule is named in [`chunk::Leniency`] or where it is applied.
+//! they are understood: each such rule is named in [`Leniency`] or where it is applied.
 //!
 //! # Layers
 //!
@@ -92,6 +92,7 @@ mod connection;
 mod error;
 pub mod flv;
 pub mod handshake;
+mod leniency;
 mod limits;
 pub mod message;
 pub mod relay;
@@ -106,6 +107,7 @@ mod url;
 pub use chunk::MessageStreamId;
 pub use config::{ClientConfig, ConnectionConfig, ServerConfig};
 pub use error::{CloseReason, Error, RequestError, SendError, Timeout};
+pub use leniency::{ExtendedTimestampRule, Leniency};
 pub use limits::{AmfLimits, Limits};
 pub use message::{Status, StatusCode, UserControl};
 pub use session::{

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use bytes::{Buf, Bytes};
 use proptest::{collection::vec, prelude::*, sample::select};
 use rtmp_proto::{
-    Limits, SendQueue, Timestamp,
+    ExtendedTimestampRule, Leniency, Limits, SendQueue, Timestamp,
     chunk::{
-        ChunkDecoder, ChunkEncoder, ChunkError, ChunkSize, ChunkStreamId, ExtendedTimestampRule,
-        HeaderCompression, Leniency, MessageStreamId, MessageType, RawMessage,
+        ChunkDecoder, ChunkEncoder, ChunkError, ChunkSize, ChunkStreamId, HeaderCompression,
+        MessageStreamId, MessageType, RawMessage,
     },
 };
 

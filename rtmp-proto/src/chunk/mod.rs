@@ -9,6 +9,7 @@
 //!
 //! [RTMP 1.0 §5.3]
 
+mod assembly;
 mod decoder;
 mod encoder;
 mod header;
@@ -18,7 +19,7 @@ use core::fmt;
 use bytes::Bytes;
 
 pub use self::{
-    decoder::{ChunkDecoder, ChunkError, ExtendedTimestampRule, Leniency},
+    decoder::{ChunkDecoder, ChunkError},
     encoder::{ChunkEncoder, HeaderCompression},
 };
 
@@ -138,7 +139,7 @@ impl ChunkSize {
 /// The type of a message: an open registry.
 ///
 /// [RTMP 1.0 §5.4, §6.2, §7.1]
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a number from an open registry")]
 pub struct MessageType(pub u8);
 
