@@ -67,11 +67,7 @@ impl Connection {
                 ..PeerBandwidth::default()
             },
             replies: ControlReplies::default(),
-            liveness: Liveness {
-                last_received: now,
-                pinged: None,
-                interval: config.ping_interval,
-            },
+            liveness: Liveness::new(now, config.ping_interval),
             stall: StallDetector::new(now, config.limits.write_stall_timeout),
             started: now,
             received: MessageCounts::default(),
@@ -112,6 +108,12 @@ impl Connection {
         }
         while let Some(raw) = self.decoder.decode(input)? {
             self.received.messages += 1;
+            self.liveness.last_message = now;
+            if raw.payload().is_empty() {
+                // Whatever its type: deployed peers send such messages, and they say nothing.
+                self.ignored += 1;
+                continue;
+            }
             let stream = raw.stream;
             match Message::decode(raw, &self.limits)? {
                 Message::Control(control) => self.on_control(control),
@@ -213,7 +215,9 @@ impl Connection {
         }
         let sequence = self.acks.take_due();
         let pong = self.replies.pong.take();
+        // Announced in the meantime, perhaps.
         let window = self.replies.window_ack_size.take();
+        let window = window.filter(|window| self.window_out != Some(*window));
         if sequence.is_none() && pong.is_none() && window.is_none() {
             return;
         }
@@ -230,31 +234,52 @@ impl Connection {
     }
 
     /// The next moment at which [`handle_timeout`](Self::handle_timeout) has something to do.
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let ping = self.handshake.is_none().then(|| self.liveness.deadline());
+    ///
+    /// A peer is not pinged while `is_listening` is false: its answer would not be heard.
+    pub(crate) fn poll_timeout(&self, is_listening: bool) -> Option<Instant> {
+        let is_pinging = is_listening && self.handshake.is_none();
+        let ping = is_pinging.then(|| self.liveness.deadline());
         let stall = (!self.output.is_empty()).then(|| self.stall.deadline());
         [ping.flatten(), stall].into_iter().flatten().min()
     }
 
-    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), Timeout> {
+    pub(crate) fn handle_timeout(
+        &mut self,
+        now: Instant,
+        is_listening: bool,
+    ) -> Result<(), Timeout> {
         self.stall.check(now, &self.output)?;
-        if self.handshake.is_none() && self.liveness.deadline().is_some_and(|at| now >= at) {
-            match self.liveness.pinged {
-                None => {
-                    self.liveness.pinged = Some(now);
-                    self.send_user_control(&UserControl::PingRequest(now.as_wire_millis()));
-                }
-                // The pong of a slow player sits behind its own backlog; the stall detector judges it.
-                Some(_) if !self.output.is_empty() => self.liveness.pinged = Some(now),
-                Some(_) => return Err(Timeout::Ping),
+        let is_pinging = is_listening && self.handshake.is_none();
+        if !is_pinging || self.liveness.deadline().is_none_or(|at| now < at) {
+            return Ok(());
+        }
+        match self.liveness.pinged {
+            // The pong of a slow player sits behind its own backlog; the stall detector judges it.
+            Some(ping) if !self.output.is_empty() => {
+                self.liveness.pinged = Some(Ping { at: now, ..ping });
+            }
+            Some(ping) if self.output.written() <= ping.sent_until => return Err(Timeout::Ping),
+            // Never pinged, or it still reads: some players answer no ping at all.
+            _ => {
+                self.send_user_control(&UserControl::PingRequest(now.as_wire_millis()));
+                self.liveness.pinged = Some(Ping {
+                    at: now,
+                    sent_until: self.output.total(),
+                });
             }
         }
         Ok(())
     }
 
-    /// When the last byte arrived.
-    pub(crate) fn last_received(&self) -> Instant {
-        self.liveness.last_received
+    /// The peer's silence begins now: it was not listened to before.
+    pub(crate) fn listen_again(&mut self, now: Instant) {
+        self.liveness.listening_since = now;
+        self.liveness.pinged = None;
+    }
+
+    /// Since when the peer has owed a message.
+    pub(crate) fn silent_since(&self) -> Instant {
+        self.liveness.last_message.max(self.liveness.listening_since)
     }
 
     pub(crate) fn count_sent_frame(&mut self, kind: &crate::flv::FrameKind) {
@@ -378,22 +403,48 @@ struct ControlReplies {
     queued_until: u64,
 }
 
-/// Whether the peer is there: it is pinged after a silence, and given up after as much again.
+/// Whether the peer is there: it is pinged after a silence, and given up after as much again in
+/// which it neither sent nor took a byte.
 #[derive(Debug)]
 struct Liveness {
+    /// When the last byte arrived.
     last_received: Instant,
-    pinged: Option<Instant>,
+    /// When the last message was complete.
+    last_message: Instant,
+    /// Since when input has been taken without a pause for the application's answer.
+    listening_since: Instant,
+    pinged: Option<Ping>,
     interval: Option<Duration>,
 }
 
+/// A ping request that has no answer yet.
+#[derive(Clone, Copy, Debug)]
+struct Ping {
+    at: Instant,
+    /// Position in the output up to which it reaches.
+    sent_until: u64,
+}
+
 impl Liveness {
+    fn new(now: Instant, interval: Option<Duration>) -> Self {
+        Self {
+            last_received: now,
+            last_message: now,
+            listening_since: now,
+            pinged: None,
+            interval,
+        }
+    }
+
     fn heard(&mut self, now: Instant) {
         self.last_received = now;
         self.pinged = None;
     }
 
     fn deadline(&self) -> Option<Instant> {
-        Some(self.pinged.unwrap_or(self.last_received) + self.interval?)
+        let silent_since = self.last_received.max(self.listening_since);
+        let since = self.pinged.map_or(silent_since, |ping| ping.at);
+        Some(since + self.interval?)
     }
 }
 

@@ -138,6 +138,11 @@ impl PendingCalls {
         Ok(id)
     }
 
+    /// Whether a call for `purpose` waits for its answer.
+    pub(super) fn any_for(&self, purpose: Purpose) -> bool {
+        self.waiting.iter().any(|(_, waiting)| *waiting == purpose)
+    }
+
     /// What the answer to `id` is for, if anything waits for it.
     pub(super) fn finish(&mut self, id: TransactionId) -> Option<Purpose> {
         let index = self

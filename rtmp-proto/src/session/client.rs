@@ -237,7 +237,10 @@ impl Session<Client> {
     /// The session has connected already, or has ended.
     pub fn connect(&mut self, now: Instant, params: ConnectParams) -> Result<(), RequestError> {
         match self.phase {
-            Phase::Open => self.send_connect(now, params),
+            Phase::Open => {
+                self.require_room()?;
+                self.queue_connect(now, params)
+            }
             Phase::Handshaking if self.role.connect_when_open.is_none() => {
                 self.role.connect_when_open = Some(params);
                 Ok(())
@@ -255,10 +258,8 @@ impl Session<Client> {
     /// The session is not connected, or too much waits already.
     pub fn create_stream(&mut self, now: Instant) -> Result<TransactionId, RequestError> {
         self.require(Phase::Connected)?;
-        let command = Command::new("createStream", TransactionId::NONE);
-        let id = self.send_call(MessageStreamId::CONTROL, command, Purpose::CreateStream)?;
-        self.expect_answer(now);
-        Ok(id)
+        self.require_room()?;
+        self.queue_create_stream(now)
     }
 
     /// Asks to publish on an idle stream. Answered by [`ClientEvent::Publishing`] or
@@ -275,13 +276,8 @@ impl Session<Client> {
         kind: PublishKind,
     ) -> Result<(), RequestError> {
         self.require_stream(stream, |state| state == StreamState::Idle)?;
-        let command = Command::new("publish", TransactionId::NONE)
-            .with(name)
-            .with(kind.name());
-        self.send_call(stream, command, Purpose::Start(stream))?;
-        self.begin_stream(stream, name, StreamState::PublishRequested);
-        self.expect_answer(now);
-        Ok(())
+        self.require_room()?;
+        self.queue_publish(now, stream, name, kind)
     }
 
     /// Asks to play on an idle stream, or to change what plays. Answered by
@@ -300,21 +296,8 @@ impl Session<Client> {
         self.require_stream(stream, |state| {
             matches!(state, StreamState::Idle | StreamState::Playing)
         })?;
-        let mut command = Command::new("play", TransactionId::NONE)
-            .with(name)
-            .with(options.start);
-        if options.duration >= 0.0 || !options.reset {
-            command = command.with(options.duration);
-        }
-        if !options.reset {
-            command = command.with(options.reset);
-        }
-        self.send_call(stream, command, Purpose::Start(stream))?;
-        self.begin_stream(stream, name, StreamState::PlayRequested);
-        self.expect_answer(now);
-        let millis = self.config.buffer.as_millis();
-        let millis = u32::try_from(millis).unwrap_or(u32::MAX);
-        self.send_user_control(&UserControl::SetBufferLength { stream, millis })
+        self.require_room()?;
+        self.queue_play(now, stream, name, options)
     }
 
     /// Changes what plays, with the options of NetStreamPlayOptions (`streamName`, `oldStreamName`,
@@ -385,6 +368,7 @@ impl Session<Client> {
         self.require_stream(stream, |_| true)?;
         self.send_command(stream, &Command::new("closeStream", TransactionId::NONE))?;
         self.set_stream_state(stream, StreamState::Idle);
+        self.settle();
         Ok(())
     }
 
@@ -398,6 +382,7 @@ impl Session<Client> {
         self.require_room()?;
         self.queue_delete_stream(stream);
         self.streams.remove(stream);
+        self.settle();
         self.announce_state();
         Ok(())
     }
@@ -447,7 +432,7 @@ impl Session<Client> {
         self.call("getStreamLength", Value::Null, [stream_name.into()])
     }
 
-    fn send_connect(&mut self, now: Instant, params: ConnectParams) -> Result<(), RequestError> {
+    fn queue_connect(&mut self, now: Instant, params: ConnectParams) -> Result<(), RequestError> {
         let version = match params.is_player {
             true => &self.config.player_version,
             false => &self.config.publisher_version,
@@ -459,19 +444,75 @@ impl Session<Client> {
         let chunk_size = self.config.connection.chunk_size;
         let mut command = Command::new("connect", TransactionId::NONE).with_object(properties);
         command.arguments = params.arguments;
+        let length = command.encode().len();
+        if length > RawMessage::MAX_PAYLOAD_LEN {
+            return Err(RequestError::TooLong { length });
+        }
         // Before connect, as OBS: it may be longer than one initial chunk.
         self.connection
             .send_control(Control::SetChunkSize(chunk_size));
-        self.send_call(MessageStreamId::CONTROL, command, Purpose::Connect)?;
+        self.queue_call(MessageStreamId::CONTROL, command, Purpose::Connect)?;
         self.deadline = Some((now + self.limits().connect_timeout, Timeout::Connect));
         self.enter(Phase::Connecting);
         Ok(())
     }
 
+    fn queue_create_stream(&mut self, now: Instant) -> Result<TransactionId, RequestError> {
+        let command = Command::new("createStream", TransactionId::NONE);
+        let id = self.queue_call(MessageStreamId::CONTROL, command, Purpose::CreateStream)?;
+        self.expect_answer(now);
+        Ok(id)
+    }
+
+    fn queue_publish(
+        &mut self,
+        now: Instant,
+        stream: MessageStreamId,
+        name: &str,
+        kind: PublishKind,
+    ) -> Result<(), RequestError> {
+        let command = Command::new("publish", TransactionId::NONE)
+            .with(name)
+            .with(kind.name());
+        self.queue_call(stream, command, Purpose::Start(stream))?;
+        self.begin_stream(now, stream, name, StreamState::PublishRequested);
+        Ok(())
+    }
+
+    fn queue_play(
+        &mut self,
+        now: Instant,
+        stream: MessageStreamId,
+        name: &str,
+        options: PlayOptions,
+    ) -> Result<(), RequestError> {
+        let mut command = Command::new("play", TransactionId::NONE)
+            .with(name)
+            .with(options.start);
+        if options.duration >= 0.0 || !options.reset {
+            command = command.with(options.duration);
+        }
+        if !options.reset {
+            command = command.with(options.reset);
+        }
+        self.queue_call(stream, command, Purpose::Start(stream))?;
+        self.begin_stream(now, stream, name, StreamState::PlayRequested);
+        let millis = self.config.buffer.as_millis();
+        let millis = u32::try_from(millis).unwrap_or(u32::MAX);
+        self.connection
+            .send_user_control(&UserControl::SetBufferLength { stream, millis });
+        Ok(())
+    }
+
     fn courtesy(&mut self, name: &str, stream_name: &str) -> Result<(), RequestError> {
         self.require(Phase::Connected)?;
+        self.require_room()?;
+        self.queue_courtesy(name, stream_name)
+    }
+
+    fn queue_courtesy(&mut self, name: &str, stream_name: &str) -> Result<(), RequestError> {
         let command = Command::new(name, TransactionId::NONE).with(stream_name);
-        self.send_call(MessageStreamId::CONTROL, command, Purpose::Courtesy)?;
+        self.queue_call(MessageStreamId::CONTROL, command, Purpose::Courtesy)?;
         Ok(())
     }
 
@@ -494,11 +535,28 @@ impl Session<Client> {
         self.deadline = Some((now + self.limits().request_timeout, Timeout::Request));
     }
 
-    fn begin_stream(&mut self, id: MessageStreamId, name: &str, state: StreamState) {
+    /// Stops the clock once no request waits for its answer: it came, or was taken back.
+    fn settle(&mut self) {
+        let is_requested = self.streams.any_in(StreamState::PublishRequested)
+            || self.streams.any_in(StreamState::PlayRequested);
+        if !is_requested && !self.calls.any_for(Purpose::CreateStream) {
+            self.deadline = None;
+        }
+    }
+
+    /// A stream that plays already goes on until the server changes over, so nothing is waited for.
+    fn begin_stream(
+        &mut self,
+        now: Instant,
+        id: MessageStreamId,
+        name: &str,
+        requested: StreamState,
+    ) {
         if let Some(stream) = self.streams.get_mut(id) {
             name.clone_into(&mut stream.name);
             if stream.state == StreamState::Idle {
-                self.set_stream_state(id, state);
+                self.set_stream_state(id, requested);
+                self.expect_answer(now);
             }
         }
     }
@@ -520,10 +578,10 @@ impl Session<Client> {
         self.emit(ClientEvent::Connected(info));
         self.pursue(|session| {
             if let Some(Goal::Publish(name)) = session.role.goal.clone() {
-                session.release_stream(&name)?;
-                session.fc_publish(&name)?;
+                session.queue_courtesy("releaseStream", &name)?;
+                session.queue_courtesy("FCPublish", &name)?;
             }
-            session.create_stream(now).map(drop)
+            session.queue_create_stream(now).map(drop)
         });
     }
 
@@ -532,7 +590,7 @@ impl Session<Client> {
             Value::Number(id) if response.is_success => stream_id(id),
             _ => None,
         };
-        self.deadline = None;
+        self.settle();
         let Some(stream) = stream else {
             let status = failure(response, StatusCode::STREAM_FAILED);
             return self.on_refused(MessageStreamId::CONTROL, status);
@@ -542,16 +600,30 @@ impl Session<Client> {
             transaction_id: response.transaction_id,
             stream,
         });
+        if self.stream_state(stream) != Some(StreamState::Idle) {
+            return;
+        }
         self.pursue(|session| match session.role.goal.clone() {
-            Some(Goal::Publish(name)) => session.publish(now, stream, &name, PublishKind::Live),
-            Some(Goal::Play(name)) => session.play(now, stream, &name, PlayOptions::default()),
+            Some(Goal::Publish(name)) => {
+                session.queue_publish(now, stream, &name, PublishKind::Live)
+            }
+            Some(Goal::Play(name)) => {
+                session.queue_play(now, stream, &name, PlayOptions::default())
+            }
             None => Ok(()),
         });
     }
 
+    /// The goal is reached with this: what comes after it fails or succeeds on its own.
+    fn start_stream(&mut self, stream: MessageStreamId, state: StreamState) {
+        self.role.goal = None;
+        self.set_stream_state(stream, state);
+        self.settle();
+    }
+
     fn on_refused(&mut self, stream: MessageStreamId, status: Status) {
-        self.deadline = None;
         self.set_stream_state(stream, StreamState::Idle);
+        self.settle();
         match self.role.goal {
             Some(_) => self.end(CloseReason::Refused(status)),
             None => self.emit(ClientEvent::Refused { stream, status }),
@@ -564,17 +636,18 @@ impl Session<Client> {
         if END_OF_CONNECTION.contains(&status.code) {
             return self.end(CloseReason::Peer(Some(status)));
         }
+        if self.phase == Phase::Connecting && is_refusal(&status) {
+            return self.end(CloseReason::Refused(status));
+        }
         let in_use = |state| state != StreamState::Idle;
         let target = self.streams.resolve(stream, in_use).unwrap_or(stream);
         match self.stream_state(target) {
             Some(StreamState::PublishRequested) if status.code == StatusCode::PUBLISH_START => {
-                self.deadline = None;
-                self.set_stream_state(target, StreamState::Publishing);
+                self.start_stream(target, StreamState::Publishing);
                 return self.emit(ClientEvent::Publishing { stream: target });
             }
             Some(StreamState::PlayRequested) if status.code == StatusCode::PLAY_START => {
-                self.deadline = None;
-                self.set_stream_state(target, StreamState::Playing);
+                self.start_stream(target, StreamState::Playing);
                 return self.emit(ClientEvent::Playing { stream: target });
             }
             Some(StreamState::PublishRequested | StreamState::PlayRequested)
@@ -645,7 +718,7 @@ impl Behaviour for Client {
 
     fn on_open(session: &mut Session<Self>, now: Instant) {
         if let Some(params) = session.role.connect_when_open.take()
-            && session.send_connect(now, params).is_err()
+            && session.queue_connect(now, params).is_err()
         {
             // Only a command object of 16 MiB and more gets here.
             session.end(CloseReason::Local);

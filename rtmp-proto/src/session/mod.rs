@@ -148,7 +148,7 @@ impl<R: Role> Session<R> {
             self.end(CloseReason::Timeout(timeout));
         } else if self.idle_deadline().is_some_and(|at| now >= at) {
             self.end(CloseReason::Timeout(Timeout::Idle));
-        } else if let Err(timeout) = self.connection.handle_timeout(now) {
+        } else if let Err(timeout) = self.connection.handle_timeout(now, self.is_listening()) {
             self.end(CloseReason::Timeout(timeout));
         }
     }
@@ -172,7 +172,8 @@ impl<R: Role> Session<R> {
             return None;
         }
         let phase = self.deadline.map(|(at, _)| at);
-        let deadlines = [phase, self.idle_deadline(), self.connection.poll_timeout()];
+        let connection = self.connection.poll_timeout(self.is_listening());
+        let deadlines = [phase, self.idle_deadline(), connection];
         deadlines.into_iter().flatten().min()
     }
 }
@@ -480,7 +481,14 @@ impl<R: Role> Session<R> {
 
     fn idle_deadline(&self) -> Option<Instant> {
         let is_receiving = R::IDLE_LIMITED && self.streams.any_in(R::RECEIVING);
-        is_receiving.then(|| self.connection.last_received() + self.limits().idle_timeout)
+        (is_receiving && self.is_listening())
+            .then(|| self.connection.silent_since() + self.limits().idle_timeout)
+    }
+
+    /// Whether the peer's silence is its own: not while the application holds back the answer to a
+    /// request, and with it all input.
+    fn is_listening(&self) -> bool {
+        !self.role.is_waiting()
     }
 
     fn require(&self, phase: Phase) -> Result<(), RequestError> {
@@ -526,14 +534,25 @@ impl<R: Role> Session<R> {
     fn send_call(
         &mut self,
         stream: MessageStreamId,
-        mut command: Command,
+        command: Command,
         purpose: Purpose,
     ) -> Result<TransactionId, RequestError> {
         self.require_room()?;
+        self.queue_call(stream, command, purpose)
+    }
+
+    /// Sends `command` as [`send_call`](Self::send_call) does, even if the queue is full: for the
+    /// steps of a dialogue, which are few.
+    fn queue_call(
+        &mut self,
+        stream: MessageStreamId,
+        mut command: Command,
+        purpose: Purpose,
+    ) -> Result<TransactionId, RequestError> {
         let limit = self.limits().pending_calls;
         let id = self.calls.begin(purpose, limit)?;
         command.transaction_id = id;
-        if let Err(error) = self.send_command(stream, &command) {
+        if let Err(error) = self.queue_command(stream, &command) {
             self.calls.finish(id);
             return Err(error);
         }

@@ -111,7 +111,7 @@ impl Session<Server> {
     ///
     /// The session has ended, or the request is not the one that waits here.
     pub fn accept(&mut self, now: Instant, request: impl Request) -> Result<(), RequestError> {
-        self.take_waiting(request.id())?;
+        self.take_waiting(now, request.id())?;
         request.accept(self, now);
         Ok(())
     }
@@ -131,7 +131,7 @@ impl Session<Server> {
         request: impl Request,
         status: Status,
     ) -> Result<(), RequestError> {
-        self.take_waiting(request.id())?;
+        self.take_waiting(now, request.id())?;
         request.reject(self, now, status);
         Ok(())
     }
@@ -184,7 +184,7 @@ impl Session<Server> {
         Ok(())
     }
 
-    fn take_waiting(&mut self, id: RequestId) -> Result<(), RequestError> {
+    fn take_waiting(&mut self, now: Instant, id: RequestId) -> Result<(), RequestError> {
         if self.is_closed() {
             return Err(RequestError::Closed);
         }
@@ -192,6 +192,7 @@ impl Session<Server> {
             return Err(RequestError::Stale);
         }
         self.role.waiting = None;
+        self.connection.listen_again(now);
         Ok(())
     }
 
@@ -322,11 +323,17 @@ impl Session<Server> {
     }
 
     fn refuse_stream(&mut self, stream: MessageStreamId, command: &Command, code: &StatusCode) {
-        let mut description = command.name.clone();
-        description.push_str(" is not possible on this stream now");
-        let status = Status::error(code.clone(), description);
-        let refused = self.queue_status(stream, &status);
-        refused.expect("a status of ours is short");
+        self.say(stream, &not_possible(command, code));
+    }
+
+    /// As [`refuse_stream`](Self::refuse_stream), for commands whose failure is told by `_error` if
+    /// an answer is awaited (CHECKLIST A-30).
+    fn refuse_call(&mut self, stream: MessageStreamId, command: &Command, code: &StatusCode) {
+        if command.transaction_id.wants_answer() {
+            self.answer_error(command.transaction_id, &not_possible(command, code));
+        } else {
+            self.refuse_stream(stream, command, code);
+        }
     }
 
     /// `deleteStream` names its stream in an argument: a number, or the stream's name (GStreamer), or
@@ -369,14 +376,17 @@ impl Session<Server> {
         }
     }
 
-    /// `FCUnpublish` names the stream that an FMLE-like encoder ends; it may publish again on it.
+    /// `FCUnpublish` names the stream that an FMLE-like encoder ends, perhaps without the query it
+    /// published with; it may publish again on it.
     fn on_fc_unpublish(&mut self, command: &Command) {
         self.on_fc_command(command, "onFCUnpublish", StatusCode::UNPUBLISH_SUCCESS);
-        let name = command.argument(0).as_str().unwrap_or_default();
+        let identity = |name| StreamTarget::new(&self.role.app.0, name).name;
+        let ended = identity(command.argument(0).as_str().unwrap_or_default());
         let publishing = self
             .streams
             .iter()
-            .find(|stream| stream.state == StreamState::Publishing && stream.name == name)
+            .filter(|stream| stream.state == StreamState::Publishing)
+            .find(|stream| identity(&stream.name) == ended)
             .map(|stream| stream.id);
         if let Some(stream) = publishing {
             self.stop_stream(stream);
@@ -397,7 +407,7 @@ impl Session<Server> {
 
     fn on_pause(&mut self, stream: MessageStreamId, command: &Command) {
         let Some(stream) = self.playing_stream(stream) else {
-            return self.refuse_stream(stream, command, &StatusCode::STREAM_FAILED);
+            return self.refuse_call(stream, command, &StatusCode::STREAM_FAILED);
         };
         let is_paused = command.argument(0).as_bool().unwrap_or(true);
         if let Some(stream) = self.streams.get_mut(stream) {
@@ -421,7 +431,7 @@ impl Session<Server> {
 
     fn on_seek(&mut self, stream: MessageStreamId, command: &Command) {
         let Some(stream) = self.playing_stream(stream) else {
-            return self.refuse_stream(stream, command, &StatusCode::SEEK_FAILED);
+            return self.refuse_call(stream, command, &StatusCode::SEEK_FAILED);
         };
         let id = self.begin_request();
         self.emit(ServerEvent::Seek(SeekRequest {
@@ -434,7 +444,7 @@ impl Session<Server> {
 
     fn on_receive(&mut self, stream: MessageStreamId, command: &Command) {
         let Some(id) = self.playing_stream(stream) else {
-            return self.refuse_stream(stream, command, &StatusCode::STREAM_FAILED);
+            return self.refuse_call(stream, command, &StatusCode::STREAM_FAILED);
         };
         let Some(stream) = self.streams.get_mut(id) else {
             return;
@@ -474,10 +484,16 @@ impl Session<Server> {
         }
     }
 
-    /// `_error` with `status`, if the client waits for an answer.
+    /// `_error` with `status`, if the client waits for an answer. A status of the application's
+    /// making is cut to size if it is absurdly long.
     fn answer_error(&mut self, transaction_id: TransactionId, status: &Status) {
-        if transaction_id.wants_answer() {
-            self.reply(&Command::new(ERROR, transaction_id).with(status.to_object()));
+        if !transaction_id.wants_answer() {
+            return;
+        }
+        let answer = |status: &Status| Command::new(ERROR, transaction_id).with(status.to_object());
+        let control = MessageStreamId::CONTROL;
+        if self.queue_command(control, &answer(status)).is_err() {
+            self.reply(&answer(&Status::error(status.code.clone(), "")));
         }
     }
 
@@ -539,10 +555,11 @@ impl Answer for ConnectRequest {
             .connection
             .send_control(Control::SetChunkSize(chunk_size));
 
-        let mut properties = Object::new()
+        let plain = Object::new()
             .with("fmsVer", &*session.config.fms_version)
             .with("capabilities", 31.0)
             .with("mode", 1.0);
+        let mut properties = plain.clone();
         for name in ECHOED_CAPABILITIES {
             if let Some(value) = self.properties.get(name) {
                 properties.insert(*name, value.clone());
@@ -550,10 +567,12 @@ impl Answer for ConnectRequest {
         }
         let status = Status::new(StatusCode::CONNECT_SUCCESS, "connection succeeded")
             .with("objectEncoding", self.object_encoding());
-        let answer = Command::new(RESULT, self.transaction_id)
-            .with_object(properties)
-            .with(status.to_object());
-        session.reply(&answer);
+        let answer = Command::new(RESULT, self.transaction_id).with(status.to_object());
+        let echo = answer.clone().with_object(properties);
+        // References can make an echo longer than what was sent, and than a message can be.
+        if session.queue_command(MessageStreamId::CONTROL, &echo).is_err() {
+            session.reply(&answer.with_object(plain));
+        }
         session.role.app = Secret(self.app().to_string());
         session.deadline = Some((now + session.limits().request_timeout, Timeout::Request));
         session.enter(Phase::Connected);
@@ -610,6 +629,9 @@ impl Answer for PlayRequest {
         session.say(stream, &Status::new(StatusCode::PLAY_START, "playing"));
         session.queue_sample_access(stream);
         session.remember_name(stream, &self.raw_name);
+        if let Some(stream) = session.streams.get_mut(stream) {
+            stream.is_paused = false;
+        }
         session.set_stream_state(stream, StreamState::Playing);
     }
 
@@ -770,6 +792,13 @@ impl Behaviour for Server {
                 .send_user_control(&UserControl::StreamEof(stream));
         }
     }
+}
+
+/// Why a command that came at the wrong moment is refused.
+fn not_possible(command: &Command, code: &StatusCode) -> Status {
+    let mut description = command.name.clone();
+    description.push_str(" is not possible on this stream now");
+    Status::error(code.clone(), description)
 }
 
 /// Text that `Debug` does not show.

@@ -6,6 +6,8 @@
     reason = "each test file uses its own part, and a panic is a failure"
 )]
 
+pub mod scripted;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Buf, BytesMut};
