@@ -279,7 +279,9 @@ impl Connection {
 
     /// Since when the peer has owed a message.
     pub(crate) fn silent_since(&self) -> Instant {
-        self.liveness.last_message.max(self.liveness.listening_since)
+        self.liveness
+            .last_message
+            .max(self.liveness.listening_since)
     }
 
     pub(crate) fn count_sent_frame(&mut self, kind: &crate::flv::FrameKind) {
@@ -499,3 +501,89 @@ impl StallDetector {
 /// Used until the peer announces a window: FMLE and some hardware encoders announce none and stall
 /// without acknowledgements.
 const DEFAULT_WINDOW: u32 = 2_500_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PC-18, A-13: the sequence number goes on from 0 after 2^32 - 1.
+    #[test]
+    fn acknowledgements_wrap() {
+        let mut acks = Acknowledgements {
+            received: 0xFFFF_FFF0,
+            acknowledged: 0xFFFF_FFF0,
+            window: Some(64),
+        };
+        acks.count(31);
+        assert_eq!(acks.take_due(), None);
+        acks.count(1);
+        assert_eq!(acks.take_due(), Some(0x10));
+        acks.count(32);
+        assert_eq!(acks.take_due(), Some(0x30));
+        assert_eq!(acks.take_due(), None);
+    }
+
+    /// Beyond 3.95 GB, where FMLE and others were seen to stop: every half window, without a gap.
+    #[test]
+    fn acknowledgements_around_the_wrap_are_regular() {
+        let mut acks = Acknowledgements {
+            received: 0xEFFF_0000,
+            acknowledged: 0xEFFF_0000,
+            window: None,
+        };
+        let mut last = acks.received;
+        let mut count = 0;
+        while acks.received < 0x1_1000_0000 {
+            acks.count(50_000);
+            if let Some(sequence) = acks.take_due() {
+                assert_eq!(u64::from(sequence), acks.received % (1 << 32));
+                assert_eq!(acks.received - last, u64::from(DEFAULT_WINDOW / 2));
+                last = acks.received;
+                count += 1;
+            }
+        }
+        assert_eq!(count, 429);
+    }
+
+    /// PC-25 to PC-28.
+    #[test]
+    fn bandwidth_table() {
+        use BandwidthLimit as Type;
+        let cases: [(&[(u32, BandwidthLimit)], Option<u32>); 11] = [
+            (&[(9, Type::HARD)], Some(9)),
+            (&[(9, Type::HARD), (12, Type::HARD)], Some(12)),
+            (&[(9, Type::SOFT)], Some(9)),
+            (&[(9, Type::HARD), (12, Type::SOFT)], Some(9)),
+            (&[(9, Type::HARD), (5, Type::SOFT)], Some(5)),
+            (&[(9, Type::DYNAMIC)], None),
+            (&[(9, Type::HARD), (12, Type::DYNAMIC)], Some(12)),
+            (
+                &[(9, Type::HARD), (12, Type::DYNAMIC), (7, Type::DYNAMIC)],
+                Some(7),
+            ),
+            (&[(9, Type::SOFT), (12, Type::DYNAMIC)], Some(9)),
+            (&[(9, BandwidthLimit(3))], None),
+            (&[(9, Type::HARD), (1, BandwidthLimit(255))], Some(9)),
+        ];
+        for (updates, expected) in cases {
+            let mut bandwidth = PeerBandwidth::default();
+            for (window, limit) in updates {
+                bandwidth.update(*window, *limit);
+            }
+            assert_eq!(bandwidth.limit, expected, "{updates:?}");
+        }
+    }
+
+    /// The count of what is outstanding survives the wrap of both numbers.
+    #[test]
+    fn outstanding_bytes_wrap() {
+        let bandwidth = PeerBandwidth {
+            is_enforced: true,
+            limit: Some(100),
+            acknowledged: Some(0xFFFF_FFF0),
+            ..PeerBandwidth::default()
+        };
+        assert!(!bandwidth.is_exhausted(0x1_0000_0000 + 84));
+        assert!(bandwidth.is_exhausted(0x1_0000_0000 + 85));
+    }
+}

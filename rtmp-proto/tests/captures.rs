@@ -53,7 +53,11 @@ where
     let mut rest = recording;
     let mut lengths = pieces.iter().cycle();
     while !rest.is_empty() {
-        let len = lengths.next().copied().unwrap_or(usize::MAX).min(rest.len());
+        let len = lengths
+            .next()
+            .copied()
+            .unwrap_or(usize::MAX)
+            .min(rest.len());
         let taken = peer.bytes(&rest[..len]);
         assert_eq!(taken, len, "{:?}", peer.session.close_reason());
         rest = &rest[len..];

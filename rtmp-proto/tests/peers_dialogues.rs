@@ -204,7 +204,10 @@ fn fmle_publishes_twice() {
             peer.replies(),
             [
                 format!("0:_result({}) null undefined", id + 8.0),
-                format!("0:onFCUnpublish({}) null -/NetStream.Unpublish.Success", id + 8.0),
+                format!(
+                    "0:onFCUnpublish({}) null -/NetStream.Unpublish.Success",
+                    id + 8.0
+                ),
                 "1:onStatus(0) null status/NetStream.Unpublish.Success".into(),
             ]
         );
@@ -517,7 +520,7 @@ fn empty_messages_of_every_type() {
 #[test]
 fn set_chunk_size_inside_a_message() {
     let mut peer = Scripted::publishing();
-    let payload: Vec<u8> = (0..400_u32).map(|n| n as u8).collect();
+    let payload: Vec<u8> = (0..=255).cycle().take(400).collect();
     let mut bytes = vec![0x06, 0, 0, 1, 0, 1, 0x90, 9, 1, 0, 0, 0];
     bytes.extend(&payload[..128]);
     bytes.extend([0x02, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0, 0, 0, 0, 200]);
@@ -573,7 +576,9 @@ fn commands_of_type_17() {
 /// object. H3 item 18.
 #[test]
 fn odd_connect_objects() {
-    let lower = Object::new().with("app", "live").with("tcurl", "rtmp://h/live");
+    let lower = Object::new()
+        .with("app", "live")
+        .with("tcurl", "rtmp://h/live");
     for object in [
         Value::EcmaArray(lower.clone()),
         lower.into(),
@@ -585,7 +590,12 @@ fn odd_connect_objects() {
         text("nonsense"),
     ] {
         let mut peer = Scripted::server();
-        peer.command(0, "connect", 1.0, [object.clone(), text("extra"), 5.0.into()]);
+        peer.command(
+            0,
+            "connect",
+            1.0,
+            [object.clone(), text("extra"), 5.0.into()],
+        );
         assert_eq!(peer.replies(), CONNECT_REPLIES, "{object:?}");
         peer.command(0, "createStream", 2.0, [NULL]);
         peer.command(1, "publish", 3.0, [NULL, text("live/key"), text("live")]);
@@ -885,10 +895,7 @@ fn bandwidth_checks_and_close() {
     peer.bytes(&closes);
     let closed = |event: &&ClientEvent| matches!(event, ClientEvent::Closed(_));
     assert_eq!(peer.events.iter().filter(closed).count(), 1);
-    assert_eq!(
-        peer.session.close_reason(),
-        Some(&CloseReason::Peer(None))
-    );
+    assert_eq!(peer.session.close_reason(), Some(&CloseReason::Peer(None)));
 }
 
 /// Once the goal is reached, later steps succeed or fail on their own.
@@ -942,9 +949,7 @@ fn a_small_output_queue_breaks_no_dialogue() {
     let mut config = rtmp_proto::ClientConfig::default();
     config.connection.limits.output_queue = 0;
     let mut peer = Scripted::fresh_client(config);
-    peer.session
-        .play_from(peer.now, &common::url())
-        .unwrap();
+    peer.session.play_from(peer.now, &common::url()).unwrap();
     peer.replies();
     peer.bytes(&handshake());
     peer.replies();

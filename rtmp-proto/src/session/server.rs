@@ -570,7 +570,10 @@ impl Answer for ConnectRequest {
         let answer = Command::new(RESULT, self.transaction_id).with(status.to_object());
         let echo = answer.clone().with_object(properties);
         // References can make an echo longer than what was sent, and than a message can be.
-        if session.queue_command(MessageStreamId::CONTROL, &echo).is_err() {
+        if session
+            .queue_command(MessageStreamId::CONTROL, &echo)
+            .is_err()
+        {
             session.reply(&answer.with_object(plain));
         }
         session.role.app = Secret(self.app().to_string());

@@ -27,7 +27,7 @@ pub struct Scripted<R: Role> {
     pub now: Instant,
     pub events: Vec<R::Event>,
     /// What the application does with an event; what it gives back is kept.
-    pub policy: fn(&mut Session<R>, Instant, R::Event) -> Option<R::Event>,
+    pub policy: Policy<R, R::Event>,
     /// Bytes the session takes at a time.
     pub piece: usize,
     encoder: ChunkEncoder,
@@ -175,10 +175,7 @@ impl Scripted<rtmp_proto::Client> {
 }
 
 impl<R: Role> Scripted<R> {
-    fn new(
-        session: Session<R>,
-        policy: fn(&mut Session<R>, Instant, R::Event) -> Option<R::Event>,
-    ) -> Self {
+    fn new(session: Session<R>, policy: Policy<R, R::Event>) -> Self {
         Self {
             session,
             now: Instant::ORIGIN,
@@ -323,6 +320,9 @@ impl<R: Role> Scripted<R> {
         );
     }
 }
+
+/// What an application does with an event.
+pub type Policy<R, E> = fn(&mut Session<R>, Instant, E) -> Option<E>;
 
 /// C0, C1, C2 or S0, S1, S2 of a peer without digests.
 pub fn handshake() -> Vec<u8> {
