@@ -549,7 +549,8 @@ mod tests {
     #[test]
     fn bandwidth_table() {
         use BandwidthLimit as Type;
-        let cases: [(&[(u32, BandwidthLimit)], Option<u32>); 11] = [
+        type Case<'a> = (&'a [(u32, BandwidthLimit)], Option<u32>);
+        let cases: [Case<'_>; 11] = [
             (&[(9, Type::HARD)], Some(9)),
             (&[(9, Type::HARD), (12, Type::HARD)], Some(12)),
             (&[(9, Type::SOFT)], Some(9)),

@@ -20,26 +20,35 @@ pub struct Leniency {
     /// A header of type 0, 1 or 2 that arrives while its chunk stream has an unfinished message
     /// drops that message (some servers abandon messages midway) instead of ending the connection.
     pub restarted_messages: bool,
+    /// Media, statuses and NetStream commands on message stream 0, or on one that does not exist,
+    /// belong to the only stream they can mean: sloppy encoders publish on stream 0, and
+    /// Node-Media-Server sends all its media there.
+    pub misplaced_messages: bool,
 }
 
 impl Leniency {
+    /// Every rule: the default.
+    pub const ALL: Self = Self {
+        extended_timestamp: ExtendedTimestampRule::Detect,
+        type3_after_type0_may_mean_same_time: true,
+        fresh_compressed_headers: true,
+        restarted_messages: true,
+        misplaced_messages: true,
+    };
+
     /// The specification to the letter.
     pub const STRICT: Self = Self {
         extended_timestamp: ExtendedTimestampRule::Always,
         type3_after_type0_may_mean_same_time: false,
         fresh_compressed_headers: false,
         restarted_messages: false,
+        misplaced_messages: false,
     };
 }
 
 impl Default for Leniency {
     fn default() -> Self {
-        Self {
-            extended_timestamp: ExtendedTimestampRule::Detect,
-            type3_after_type0_may_mean_same_time: true,
-            fresh_compressed_headers: true,
-            restarted_messages: true,
-        }
+        Self::ALL
     }
 }
 

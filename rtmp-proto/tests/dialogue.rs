@@ -526,3 +526,32 @@ fn streams_are_bounded() {
     assert_eq!(pair.client_events.iter().filter(created).count(), 32);
     assert!(!pair.server.is_closed());
 }
+
+/// Design, "Leniencies": media on stream 0 belongs to the only publishing stream, unless the peer is
+/// held to the letter.
+#[test]
+fn misplaced_media() {
+    for is_lenient in [true, false] {
+        let mut config = rtmp_proto::ServerConfig::default();
+        config.connection.leniency.misplaced_messages = is_lenient;
+        let mut pair = Pair::with(rtmp_proto::ClientConfig::default(), config);
+        pair.client.publish_to(pair.now, &url()).unwrap();
+        pair.drive();
+        let frame = key_frame(1, 10);
+        let raw = rtmp_proto::chunk::RawMessage::new(
+            frame.message_type(),
+            MessageStreamId::CONTROL,
+            frame.timestamp,
+            frame.payload.clone(),
+        );
+        let mut encoder = rtmp_proto::chunk::ChunkEncoder::new(Default::default());
+        let mut queue = rtmp_proto::SendQueue::new();
+        let csid = rtmp_proto::chunk::ChunkStreamId::new(40).unwrap();
+        encoder.encode(csid, &raw.unwrap(), &mut queue);
+        pair.server
+            .handle_input(pair.now, &mut queue.transmit().unwrap());
+        pair.drive();
+        let expected: &[Frame] = if is_lenient { &[frame] } else { &[] };
+        assert_eq!(frames(&pair.server_events), expected);
+    }
+}

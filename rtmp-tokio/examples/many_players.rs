@@ -37,12 +37,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     played.sort_unstable();
     println!("players     {players}");
-    println!(
-        "media ms    {} to {}, median {}",
-        played[0],
-        played[players - 1],
-        played[players / 2]
-    );
+    if let (Some(least), Some(most)) = (played.first(), played.last()) {
+        println!("media ms    {least} to {most}");
+    }
     println!("received    {:.3} GB in {seconds} s", bytes as f64 / 1e9);
     Ok(())
 }

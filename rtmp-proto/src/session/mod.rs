@@ -98,7 +98,7 @@ impl<R: Role> Session<R> {
         Self {
             connection: Connection::new(now, handshake, connection_config),
             phase: Phase::Handshaking,
-            streams: Streams::default(),
+            streams: Streams::new(connection_config.leniency.misplaced_messages),
             calls: PendingCalls::default(),
             events: VecDeque::new(),
             announced: SessionState::Handshaking,

@@ -116,14 +116,25 @@ impl fmt::Debug for Stream {
 }
 
 /// The message streams of a session: few, and bounded, so a list will do.
-#[derive(Debug, Default)]
-pub(super) struct Streams(SmallVec<[Stream; 1]>);
+#[derive(Debug)]
+pub(super) struct Streams {
+    list: SmallVec<[Stream; 1]>,
+    /// [`Leniency::misplaced_messages`](crate::Leniency::misplaced_messages)
+    tolerates_misplaced: bool,
+}
 
 impl Streams {
+    pub(super) fn new(tolerates_misplaced: bool) -> Self {
+        Self {
+            list: SmallVec::new(),
+            tolerates_misplaced,
+        }
+    }
+
     /// Adds the stream `id`, idle, unless there is one already.
     pub(super) fn create(&mut self, id: MessageStreamId) {
         if self.get(id).is_none() {
-            self.0.push(Stream::new(id));
+            self.list.push(Stream::new(id));
         }
     }
 
@@ -136,29 +147,29 @@ impl Streams {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.list.len()
     }
 
     pub(super) fn get(&self, id: MessageStreamId) -> Option<&Stream> {
-        self.0.iter().find(|stream| stream.id == id)
+        self.list.iter().find(|stream| stream.id == id)
     }
 
     pub(super) fn get_mut(&mut self, id: MessageStreamId) -> Option<&mut Stream> {
-        self.0.iter_mut().find(|stream| stream.id == id)
+        self.list.iter_mut().find(|stream| stream.id == id)
     }
 
     pub(super) fn remove(&mut self, id: MessageStreamId) -> Option<Stream> {
-        let index = self.0.iter().position(|stream| stream.id == id)?;
-        Some(self.0.remove(index))
+        let index = self.list.iter().position(|stream| stream.id == id)?;
+        Some(self.list.remove(index))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Stream> {
-        self.0.iter()
+        self.list.iter()
     }
 
-    /// The stream that a message on stream `id` belongs to, among those in `state`: the one named,
-    /// or the only one if the message is on stream 0 or on a stream that does not exist. Sloppy
-    /// encoders publish there, and Node-Media-Server sends all its media there.
+    /// The stream that a message on stream `id` belongs to, among those in a state that
+    /// `is_candidate`: the one named, or with leniency the only one if the message is on stream 0 or
+    /// on a stream that does not exist.
     pub(super) fn resolve(
         &self,
         id: MessageStreamId,
@@ -167,7 +178,10 @@ impl Streams {
         if let Some(stream) = self.get(id) {
             return is_candidate(stream.state).then_some(id);
         }
-        let mut candidates = self.0.iter().filter(|stream| is_candidate(stream.state));
+        if !self.tolerates_misplaced {
+            return None;
+        }
+        let mut candidates = self.list.iter().filter(|stream| is_candidate(stream.state));
         match (candidates.next(), candidates.next()) {
             (Some(only), None) => Some(only.id),
             _ => None,
@@ -175,6 +189,6 @@ impl Streams {
     }
 
     pub(super) fn any_in(&self, state: StreamState) -> bool {
-        self.0.iter().any(|stream| stream.state == state)
+        self.list.iter().any(|stream| stream.state == state)
     }
 }

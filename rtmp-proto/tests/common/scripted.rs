@@ -9,12 +9,11 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
 use rtmp_proto::{
-    ClientConfig, ClientEvent, ClientSession, Instant, Limits, MessageStreamId, Role, SendQueue,
-    ServerConfig, ServerEvent, ServerSession, Session, Timestamp,
+    ClientConfig, ClientEvent, ClientSession, Instant, Leniency, Limits, MessageStreamId, Role,
+    SendQueue, ServerConfig, ServerEvent, ServerSession, Session, Timestamp,
     amf::{Object, Value, amf0},
     chunk::{
-        ChunkDecoder, ChunkEncoder, ChunkStreamId, HeaderCompression, Leniency, MessageType,
-        RawMessage,
+        ChunkDecoder, ChunkEncoder, ChunkStreamId, HeaderCompression, MessageType, RawMessage,
     },
     message::{Control, Message},
 };
