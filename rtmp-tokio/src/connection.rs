@@ -3,15 +3,15 @@
 use std::{
     fmt, future,
     io::{self, IoSlice},
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use rtmp_proto::{Instant, Role, Session};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
     time::{self, Sleep},
 };
 
@@ -33,11 +33,12 @@ pub struct Connection<T, R: Role> {
     /// The event after the one handed out last, once the session is closed.
     next: Option<R::Event>,
     ending: Ending,
-    write_failed: bool,
+    input_ended: bool,
+    write_failure: Option<WriteFailure>,
 }
 
 /// How far the end of the transport has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Ending {
     /// The session is not closed, or events precede its last one.
     NotYet,
@@ -47,6 +48,12 @@ enum Ending {
     Draining { until: Instant },
     /// All is done.
     Done,
+}
+
+/// The transport takes nothing more. What the peer sent before may still arrive, until then.
+struct WriteFailure {
+    error: io::Error,
+    until: Instant,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<T, R> {
@@ -67,11 +74,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<T, R> {
             timer: Timer::default(),
             next: None,
             ending: Ending::NotYet,
-            write_failed: false,
+            input_ended: false,
+            write_failure: None,
         })
     }
 
-    /// The session, for queries and commands.
+    /// The session, for queries and commands. Take its events with [`next_event`](Self::next_event).
     pub fn session(&mut self) -> &mut Session<R> {
         &mut self.session
     }
@@ -83,23 +91,29 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<T, R> {
 
     /// Waits for the next event, reading and writing meanwhile.
     ///
-    /// The last one is `Closed`; it comes after everything queued was written and the transport was
-    /// shut down. Cancel-safe: a future that is dropped loses neither bytes nor events.
+    /// The last one is `Closed`; it comes after everything queued was written, the transport was shut
+    /// down and the peer has closed it too, for which it waits 5 s at most. While a request waits for
+    /// its answer nothing is read, so no other event comes, not even for the peer's going away.
+    ///
+    /// Cancel-safe: a future that is dropped loses neither bytes nor events.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] once if the transport fails, and [`Error::Closed`] after the end.
+    /// [`Error::Io`] once if the transport fails, after all events that preceded it, and
+    /// [`Error::Closed`] after the end.
     pub async fn next_event(&mut self) -> Result<R::Event, Error> {
         future::poll_fn(|cx| self.poll_event(cx)).await
     }
 
-    /// Waits until at most `len` bytes of output wait to be written. Events stay where they are.
+    /// Waits until at most `len` bytes of output wait to be written. Events stay where they are, and
+    /// while one waits nothing more is read.
     ///
-    /// Cancel-safe.
+    /// Cancel-safe. What a closed session has left to say is written too, within 5 s.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the transport fails, and [`Error::Closed`] if it takes nothing for too long.
+    /// [`Error::Io`] if the transport fails, and [`Error::Closed`] if the session ends before. Either
+    /// way [`next_event`](Self::next_event) may still bring events that tell more.
     pub async fn flush_to(&mut self, len: usize) -> Result<(), Error> {
         future::poll_fn(|cx| self.poll_flush_to(cx, len)).await
     }
@@ -119,7 +133,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<T, R> {
         .await
     }
 
-    /// Writes everything that waits. Cancel-safe.
+    /// Writes everything that waits, and flushes the transport. Cancel-safe.
     ///
     /// # Errors
     ///
@@ -130,18 +144,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<T, R> {
 
     /// Closes the session in good order and waits for its end, dropping the events before it.
     ///
+    /// What waits has 5 s to be written; [`flush`](Self::flush) first if that may be too short.
+    /// Cancel-safe: call it again to go on.
+    ///
     /// # Errors
     ///
-    /// The transport fails.
+    /// [`Error::Io`] if not everything was written: the transport failed, or was too slow.
     pub async fn close(&mut self) -> Result<(), Error> {
         let now = self.now();
         self.session.close(now);
-        loop {
-            match self.next_event().await {
-                Ok(_) => {}
-                Err(Error::Closed(_)) => return Ok(()),
-                Err(error) => return Err(error),
-            }
+        while self.next_event().await.is_ok() {}
+        match &self.write_failure {
+            Some(failure) => Err(failure.to_error()),
+            None if self.session.queued_len() > 0 => Err(Error::Io(io::ErrorKind::TimedOut.into())),
+            None => Ok(()),
         }
     }
 
@@ -161,37 +177,60 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<T, R> {
                 ready!(self.poll_end(cx));
                 return Poll::Ready(Ok(self.next.take().expect("put there just above")));
             }
-            if let Some(reason) = self.session.close_reason() {
-                return Poll::Ready(Err(Error::Closed(reason.clone())));
+            if self.session.is_closed() {
+                ready!(self.poll_end(cx));
+                return Poll::Ready(Err(self.closed()));
             }
             if self.take_input() {
                 continue;
             }
-            let timed_out = self.poll_timer(cx).is_ready();
+            // Writing may make the session want input, and move its deadline. Input goes before time:
+            // what has arrived is not late because this task was.
             let _ = self.poll_write(cx);
-            match self.poll_read(cx) {
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail(error))),
-                Poll::Ready(Ok(())) => {}
-                Poll::Pending if timed_out => {}
-                Poll::Pending => return Poll::Pending,
+            let input = self.poll_input(cx);
+            if let Poll::Ready(Err(error)) = input {
+                return Poll::Ready(Err(self.fail(error)));
+            }
+            let time = self.poll_timer(cx);
+            if input.is_pending() {
+                let now = self.now();
+                if let Some(failure) = self.write_failure.take_if(|failure| now >= failure.until) {
+                    return Poll::Ready(Err(self.fail(failure.error)));
+                }
+                ready!(time);
             }
         }
     }
 
     fn poll_flush_to(&mut self, cx: &mut Context<'_>, len: usize) -> Poll<Result<(), Error>> {
         loop {
-            let _ = self.poll_write(cx);
-            if self.session.queued_len() <= len {
+            let is_settled = if self.session.is_closed() {
+                self.poll_end(cx).is_ready()
+            } else {
+                self.poll_write(cx).is_ready()
+            };
+            // The transport may have a buffer of its own, as TLS has.
+            let is_flushed = is_settled && self.write_failure.is_none();
+            if self.session.queued_len() <= len && (len > 0 || is_flushed) {
                 return Poll::Ready(Ok(()));
             }
-            // A peer that sends without reading must not block both sides.
-            let has_read = self.take_input() || matches!(self.poll_read(cx), Poll::Ready(Ok(())));
-            if let Some(reason) = self.session.close_reason() {
-                return Poll::Ready(Err(Error::Closed(reason.clone())));
+            if let Some(failure) = &self.write_failure {
+                return Poll::Ready(Err(failure.to_error()));
             }
-            let timed_out = self.poll_timer(cx).is_ready();
-            if !has_read && !timed_out {
-                return Poll::Pending;
+            if self.session.is_closed() {
+                return match is_settled {
+                    true => Poll::Ready(Err(self.closed())),
+                    false => Poll::Pending,
+                };
+            }
+            // A peer that sends without reading must not block both sides.
+            let input = self.poll_input(cx);
+            if let Poll::Ready(Err(error)) = input {
+                return Poll::Ready(Err(self.fail(error)));
+            }
+            let time = self.poll_timer(cx);
+            if input.is_pending() {
+                ready!(time);
             }
         }
     }
@@ -206,9 +245,45 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<T, R> {
         true
     }
 
-    /// Ready when the session was told that time has passed.
+    /// Ready when the session was given input: what was read before, what arrives, or its end.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.take_input() {
+            return Poll::Ready(Ok(()));
+        }
+        if !self.session.wants_read() {
+            return Poll::Pending;
+        }
+        let count = ready!(self.poll_read(cx))?;
+        if count == 0 {
+            let now = self.now();
+            self.session.handle_eof(now);
+        }
+        if count == self.read_size {
+            self.read_size = (2 * self.read_size).min(READ_SIZE_MAX);
+        }
+        self.take_input();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads once, into the empty `input`.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.input.reserve(self.read_size);
+        let mut input = (&mut self.input).limit(self.read_size);
+        let count = match ready!(pin!(self.io.read_buf(&mut input)).poll(cx)) {
+            Ok(count) => count,
+            // TLS without its own good-bye. Where that cuts something short, the session tells.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        self.input_ended = count == 0;
+        Poll::Ready(Ok(count))
+    }
+
+    /// Ready when a deadline has passed; the session was told.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.session.poll_timeout() else {
+        let failure = self.write_failure.as_ref().map(|failure| failure.until);
+        let deadlines = [self.session.poll_timeout(), failure];
+        let Some(deadline) = deadlines.into_iter().flatten().min() else {
             return Poll::Pending;
         };
         ready!(self.timer.poll(cx, self.origin, deadline));
@@ -217,47 +292,30 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<T, R> {
         Poll::Ready(())
     }
 
-    /// Writes what the transport takes; ready when nothing waits.
+    /// Writes what the transport takes; ready when nothing waits any more, or nothing ever will be
+    /// written.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.write_failed {
+        if self.write_failure.is_some() {
             return Poll::Ready(());
         }
+        if let Err(error) = ready!(self.poll_write_all(cx)) {
+            let until = self.now() + LINGER;
+            self.write_failure = Some(WriteFailure { error, until });
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(mut transmit) = self.session.poll_transmit() {
             let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
             let count = transmit.chunks_vectored(&mut slices);
             let slices = slices.get(..count).unwrap_or_default();
-            match ready!(Pin::new(&mut self.io).poll_write_vectored(cx, slices)) {
-                Ok(written) if written > 0 => transmit.advance(written),
-                // The peer is gone; what it sent before may still be read.
-                Ok(_) | Err(_) => {
-                    self.write_failed = true;
-                    return Poll::Ready(());
-                }
+            match ready!(Pin::new(&mut self.io).poll_write_vectored(cx, slices))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => transmit.advance(written),
             }
         }
-        self.write_failed = ready!(Pin::new(&mut self.io).poll_flush(cx)).is_err();
-        Poll::Ready(())
-    }
-
-    /// Reads once if the session wants it; ready when something arrived, be it the end.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.input.is_empty() || !self.session.wants_read() {
-            return Poll::Pending;
-        }
-        self.input.resize(self.read_size, 0);
-        let mut buffer = ReadBuf::new(&mut self.input);
-        let result = Pin::new(&mut self.io).poll_read(cx, &mut buffer);
-        let count = buffer.filled().len();
-        self.input.truncate(count);
-        ready!(result)?;
-        if count == 0 {
-            let now = self.now();
-            self.session.handle_eof(now);
-        }
-        if count == self.read_size {
-            self.read_size = (2 * self.read_size).min(READ_SIZE_MAX);
-        }
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 
     /// The transport has failed: the session ends, and the failure stands for its last event.
@@ -269,6 +327,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<T, R> {
         Error::Io(error)
     }
 
+    /// The error after the end.
+    fn closed(&self) -> Error {
+        let reason = self.session.close_reason().cloned();
+        Error::Closed(reason.expect("the session has ended"))
+    }
+
     /// Writes what is queued, shuts down, and waits for the peer to do the same; or long enough.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
@@ -276,34 +340,51 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<T, R> {
                 Ending::NotYet => {
                     let until = self.now() + LINGER;
                     self.ending = Ending::Flushing { until };
-                    continue;
+                    until
                 }
                 Ending::Flushing { until } | Ending::Draining { until } => until,
                 Ending::Done => return Poll::Ready(()),
             };
             if self.timer.poll(cx, self.origin, until).is_ready() {
                 self.ending = Ending::Done;
-                continue;
+            } else if matches!(self.ending, Ending::Flushing { .. })
+                && let Poll::Ready(result) = self.poll_shutdown(cx)
+            {
+                self.ending = match result {
+                    Ok(()) => Ending::Draining { until },
+                    Err(_) => Ending::Done,
+                };
+            } else if self.input_ended {
+                match self.ending {
+                    Ending::Flushing { .. } => return Poll::Pending,
+                    _ => self.ending = Ending::Done,
+                }
+            } else {
+                // While flushing too: the peer may have to write before it can read.
+                self.input.clear();
+                self.input_ended |= ready!(self.poll_read(cx)).is_err();
             }
-            self.ending = match self.ending {
-                Ending::Flushing { until } => {
-                    ready!(self.poll_write(cx));
-                    match ready!(Pin::new(&mut self.io).poll_shutdown(cx)) {
-                        Ok(()) if !self.write_failed => Ending::Draining { until },
-                        _ => Ending::Done,
-                    }
-                }
-                _ => {
-                    self.input.resize(READ_SIZE_MIN, 0);
-                    let mut buffer = ReadBuf::new(&mut self.input);
-                    let result = ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer));
-                    match result {
-                        Ok(()) if !buffer.filled().is_empty() => continue,
-                        _ => Ending::Done,
-                    }
-                }
-            };
         }
+    }
+
+    /// Writes what is queued and shuts the write side down.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        ready!(self.poll_write(cx));
+        if self.write_failure.is_some() {
+            return Poll::Ready(Err(()));
+        }
+        let result = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
+        Poll::Ready(result.map_err(drop))
+    }
+}
+
+impl WriteFailure {
+    /// The failure for one who asks before it ends the connection.
+    fn to_error(&self) -> Error {
+        Error::Io(match self.error.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => self.error.kind().into(),
+        })
     }
 }
 
