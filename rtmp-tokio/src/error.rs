@@ -11,6 +11,9 @@ pub enum Error {
     /// The transport failed.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// TLS was not agreed upon: a certificate is refused, or the peer does not speak TLS.
+    #[error("TLS handshake failed")]
+    Tls(#[source] io::Error),
     /// The session has ended.
     #[error("{0}")]
     Closed(CloseReason),

@@ -60,7 +60,8 @@ mod enabled {
         ) -> Result<BoxedTransport, Error> {
             let name =
                 ServerName::try_from(host.to_owned()).map_err(|_| Error::InvalidServerName)?;
-            Ok(Box::new(self.0.connect(name, tcp).await?))
+            let tls = self.0.connect(name, tcp).await.map_err(Error::Tls)?;
+            Ok(Box::new(tls))
         }
     }
 
@@ -94,7 +95,8 @@ mod enabled {
         }
 
         pub(crate) async fn accept(self, tcp: TcpStream) -> Result<BoxedTransport, Error> {
-            Ok(Box::new(self.0.accept(tcp).await?))
+            let tls = self.0.accept(tcp).await.map_err(Error::Tls)?;
+            Ok(Box::new(tls))
         }
     }
 

@@ -1,6 +1,6 @@
 //! Byte streams: TCP, or TLS over it.
 
-use std::net::SocketAddr;
+use std::{fmt, net::SocketAddr};
 
 use rtmp_proto::RtmpUrl;
 use tokio::{
@@ -15,21 +15,29 @@ pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
+impl fmt::Debug for dyn Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Transport")
+    }
+}
+
 /// A byte stream whose kind is known at run time.
 pub type BoxedTransport = Box<dyn Transport>;
 
-/// Connects to the host of `url`: over TCP, or over TLS for `rtmps://`.
+/// Connects to the host of `url`: over TCP, or over TLS for `rtmps://`. Bound the time this may take.
 ///
 /// # Errors
 ///
 /// The name does not resolve, the host refuses, or TLS fails or is not available.
 pub async fn dial(url: &RtmpUrl, tls: Option<&tls::Connector>) -> Result<BoxedTransport, Error> {
+    if url.is_tls() && tls.is_none() {
+        return Err(Error::NoTls);
+    }
     let tcp = TcpStream::connect((url.host(), url.port())).await?;
     tcp.set_nodelay(true)?;
     match tls {
-        _ if !url.is_tls() => Ok(Box::new(tcp)),
-        Some(connector) => connector.connect(url.host(), tcp).await,
-        None => Err(Error::NoTls),
+        Some(connector) if url.is_tls() => connector.connect(url.host(), tcp).await,
+        _ => Ok(Box::new(tcp)),
     }
 }
 
