@@ -65,12 +65,13 @@ impl Command {
 
     /// Reads a command of type 20 or 17.
     ///
-    /// A missing command object is null. Values after one of an unknown type (AMF3 in type 17, for
+    /// A missing command object is null, and a command that is a name only wants no answer
+    /// (`onFCPublish` of ffmpeg's listening mode). Values after one of an unknown type (AMF3 in type 17, for
     /// one) are left out, since their length is not known.
     ///
     /// # Errors
     ///
-    /// There is no name and transaction ID, or the values are malformed or pass `limits`.
+    /// There is no name, no number behind it, or the values are malformed or pass `limits`.
     pub fn decode(raw: &RawMessage, limits: &AmfLimits) -> Result<Self, MessageError> {
         let payload = match (raw.message_type, raw.payload().split_first()) {
             (MessageType::COMMAND_AMF3, Some((0, rest))) => rest,
@@ -80,14 +81,16 @@ impl Command {
         let Some(Value::String(name)) = values.next_value()? else {
             return Err(MessageError::NotACommand);
         };
-        let Some(Value::Number(transaction_id)) = values.next_value()? else {
-            return Err(MessageError::NotACommand);
+        let transaction_id = match values.next_value()? {
+            Some(Value::Number(id)) => TransactionId(id),
+            None => TransactionId::NONE,
+            Some(_) => return Err(MessageError::NotACommand),
         };
         let mut next = || match values.next_value() {
             Err(AmfError::UnknownMarker { .. }) => Ok(None),
             other => other,
         };
-        let mut command = Self::new(name, TransactionId(transaction_id));
+        let mut command = Self::new(name, transaction_id);
         if let Some(object) = next()? {
             command.object = object;
             while let Some(argument) = next()? {
@@ -201,7 +204,23 @@ mod tests {
         assert_eq!(command.arguments, vec![Value::Boolean(true)]);
     }
 
-    /// Cut at every byte: a command object may be missing, nothing else may.
+    /// ffmpeg -listen 1 answers `FCPublish` so.
+    #[test]
+    fn a_name_only() {
+        assert_eq!(
+            decode(
+                MessageType::COMMAND,
+                &hex!("02 000B 6F6E46435075626C697368")
+            ),
+            Ok(Command::new("onFCPublish", TransactionId::NONE))
+        );
+        assert_eq!(
+            decode(MessageType::COMMAND, &hex!("02 0001 61 05")),
+            Err(MessageError::NotACommand)
+        );
+    }
+
+    /// Cut at every byte: what follows the name may be missing, values may not be cut.
     #[test]
     fn truncation_at_every_byte() {
         let full = Command::new("publish", TransactionId::new(5))
@@ -212,16 +231,12 @@ mod tests {
         let outcomes = (0..full.len())
             .filter(|&cut| decode(MessageType::COMMAND, &full[..cut]).is_ok())
             .count();
-        let whole_values = 4;
+        let whole_values = 5;
         let unterminated_objects = 4;
         assert!(
             (1..=whole_values + unterminated_objects).contains(&outcomes),
             "{outcomes} of {} cuts decode",
             full.len()
-        );
-        assert_eq!(
-            decode(MessageType::COMMAND, &full[..10]),
-            Err(MessageError::NotACommand)
         );
     }
 

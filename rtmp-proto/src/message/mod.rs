@@ -99,8 +99,8 @@ pub enum MessageError {
         /// The four bytes.
         size: u32,
     },
-    /// A command that does not begin with a name and a transaction ID.
-    #[error("command without a name and a transaction ID")]
+    /// A command that does not begin with a name, or goes on with something other than a number.
+    #[error("command does not begin with a name and a transaction ID")]
     NotACommand,
     /// AMF values that do not decode.
     #[error("malformed values")]
