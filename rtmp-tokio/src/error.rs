@@ -15,7 +15,7 @@ pub enum Error {
     #[error("TLS handshake failed")]
     Tls(#[source] io::Error),
     /// The session has ended.
-    #[error("{0}")]
+    #[error(transparent)]
     Closed(CloseReason),
     /// The session refused a command.
     #[error(transparent)]
