@@ -1,9 +1,9 @@
 //! The command line.
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{convert::Infallible, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
-use rtmp_proto::RtmpUrl;
+use rtmp_proto::{RtmpUrl, UrlError};
 
 /// Serve, publish and play RTMP streams.
 #[derive(Debug, Parser)]
@@ -75,7 +75,8 @@ pub(crate) struct PublishArgs {
     pub(crate) file: PathBuf,
 
     /// rtmp:// or rtmps:// HOST[:PORT]/APP/STREAM
-    pub(crate) url: RtmpUrl,
+    #[arg(value_parser = url)]
+    pub(crate) url: Url,
 
     /// Begin again at the end of the file.
     #[arg(long = "loop")]
@@ -89,7 +90,8 @@ pub(crate) struct PublishArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlayArgs {
     /// rtmp:// or rtmps:// HOST[:PORT]/APP/STREAM
-    pub(crate) url: RtmpUrl,
+    #[arg(value_parser = url)]
+    pub(crate) url: Url,
 
     /// The FLV file to write, or `-` for standard output.
     #[arg(short, long, value_name = "FILE")]
@@ -185,6 +187,14 @@ impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Key(…)")
     }
+}
+
+/// A URL, or what is wrong with it. Not an error to the parser of the command line, which would show
+/// the text that was given and with it the stream key.
+pub(crate) type Url = Result<RtmpUrl, UrlError>;
+
+fn url(text: &str) -> Result<Url, Infallible> {
+    Ok(text.parse())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

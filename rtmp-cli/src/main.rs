@@ -1,28 +1,32 @@
 //! The program `rtmp`: serve, publish and play RTMP streams.
 
 mod args;
+mod clock;
+mod failure;
+mod pace;
 mod play;
+mod progress;
 mod publish;
+mod rounds;
 mod serve;
+mod server;
 mod shutdown;
+mod sink;
+mod source;
 
 use std::{io::IsTerminal, process::ExitCode};
 
+use anyhow::Context;
 use clap::Parser;
+use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, Command};
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let args = Args::parse();
     start_logging();
-    let outcome = match args.command {
-        Command::Serve(args) => serve::run(args).await,
-        Command::Publish(args) => publish::run(args).await,
-        Command::Play(args) => play::run(args).await,
-    };
-    match outcome {
+    match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // One line, causes included.
@@ -30,6 +34,20 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(args: Args) -> anyhow::Result<()> {
+    let runtime = Runtime::new().context("cannot start")?;
+    let outcome = runtime.block_on(async {
+        match args.command {
+            Command::Serve(args) => serve::run(args).await,
+            Command::Publish(args) => publish::run(args).await,
+            Command::Play(args) => play::run(args).await,
+        }
+    });
+    // A read of standard input or a write into a pipe may never return.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Logs go to stderr, at `info` unless `RUST_LOG` says otherwise: standard output may be a stream.

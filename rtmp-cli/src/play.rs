@@ -1,7 +1,125 @@
 //! `rtmp play`.
 
-use crate::args::PlayArgs;
+use std::{io, pin::pin, sync::Arc, time::Duration};
 
-pub(crate) async fn run(_args: PlayArgs) -> anyhow::Result<()> {
-    anyhow::bail!("not there yet")
+use anyhow::Context;
+use rtmp_proto::{ClientConfig, RtmpUrl};
+use rtmp_tokio::Player;
+use tokio::time::{Instant, sleep_until};
+
+use crate::{
+    args::PlayArgs,
+    failure::{io_failure, peer, session_failure},
+    progress::Progress,
+    server, shutdown,
+    sink::Sink,
+};
+
+pub(crate) async fn run(args: PlayArgs) -> anyhow::Result<()> {
+    let url = args.url.clone().context("bad URL")?;
+    Sink::check(&args.output)?;
+    let mut player = tokio::select! {
+        started = start(&args, &url) => started?,
+        signal = shutdown::requested() => return signal,
+    };
+    // Not earlier: a refusal should not cost anybody an older recording.
+    let mut sink = tokio::select! {
+        opened = Sink::open(&args.output) => opened?,
+        signal = shutdown::requested() => return signal,
+    };
+    let mut progress = Progress::new();
+    let recorded = record(&args, &mut player, &mut sink, &mut progress).await;
+    let written = match &recorded {
+        Err(End::Output(_)) => Ok(()),
+        _ => sink.finish().await.map_err(End::Output),
+    };
+    let outcome = recorded.and(written);
+    if !matches!(outcome, Err(End::Server(_))) {
+        tokio::select! {
+            // Everything is written, however the connection ends.
+            _ = player.finish() => {}
+            // Who asks again does not want to wait for the server.
+            _ = shutdown::requested() => {}
+        }
+    }
+    match outcome {
+        Ok(()) => {}
+        // Who reads has seen enough, as `head` does.
+        Err(End::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(End::Output(error)) => {
+            return Err(io_failure(error).context(format!("cannot write {}", sink.name())));
+        }
+        Err(End::Server(error)) => {
+            let error = session_failure(&error, &url);
+            return Err(error.context(format!("{} ended the stream", peer(&url))));
+        }
+        Err(End::Here(error)) => return Err(error),
+    }
+    progress.finish();
+    Ok(())
 }
+
+/// What a recording ended with before its time.
+enum End {
+    /// The file or the pipe.
+    Output(io::Error),
+    /// The server, or the way to it.
+    Server(rtmp_tokio::Error),
+    /// This program.
+    Here(anyhow::Error),
+}
+
+async fn start(args: &PlayArgs, url: &RtmpUrl) -> anyhow::Result<Player> {
+    let io = server::connect(url, args.tls_ca.as_deref()).await?;
+    Player::over(io, url, Arc::new(ClientConfig::default()))
+        .await
+        .map_err(|error| session_failure(&error, url))
+        .with_context(|| format!("cannot play from {}", peer(url)))
+}
+
+/// Writes what comes until the stream ends, or it was enough.
+async fn record(
+    args: &PlayArgs,
+    player: &mut Player,
+    sink: &mut Sink,
+    progress: &mut Progress,
+) -> Result<(), End> {
+    let mut stop = pin!(shutdown::requested());
+    let mut flush_at = Instant::now() + FLUSH_INTERVAL;
+    let mut frames = 0;
+    loop {
+        let frame = tokio::select! {
+            biased;
+            signal = &mut stop => return signal.map_err(End::Here),
+            () = sleep_until(flush_at) => {
+                sink.flush().await.map_err(End::Output)?;
+                flush_at = Instant::now() + FLUSH_INTERVAL;
+                continue;
+            }
+            next = player.next_frame() => match next.map_err(End::Server)? {
+                Some(frame) => frame,
+                None => return Ok(()),
+            },
+        };
+        if args
+            .duration
+            .is_some_and(|duration| sink.is_beyond(duration, &frame))
+        {
+            return Ok(());
+        }
+        let is_pipe = sink.is_pipe();
+        tokio::select! {
+            pushed = sink.push(frame) => pushed.map_err(End::Output)?,
+            // Half a tag does no harm in a pipe, waiting for its reader might.
+            signal = &mut stop, if is_pipe => {
+                sink.discard();
+                return signal.map_err(End::Here);
+            }
+        }
+        frames += 1;
+        progress.show(sink.elapsed(), player.stats().bytes_received, frames);
+    }
+}
+
+/// What is lost of a recording if the program is killed.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
