@@ -59,9 +59,10 @@ where
             .copied()
             .unwrap_or(usize::MAX)
             .min(rest.len());
-        let taken = peer.bytes(&rest[..len]);
+        let (piece, later) = rest.split_at(len);
+        let taken = peer.bytes(piece);
         assert_eq!(taken, len, "{:?}", peer.session.close_reason());
-        rest = &rest[len..];
+        rest = later;
     }
     let mut output = bytes::BytesMut::new();
     common::take_output(&mut peer.session, &mut output);

@@ -483,6 +483,7 @@ fn slow_loris() {
         let begun = peer.now;
         while !peer.session.is_closed() {
             peer.now += Duration::from_secs(5);
+            assert!((peer.now - begun).as_secs() < 60, "it goes on for ever");
             peer.session.handle_timeout(peer.now);
             peer.bytes(&[bytes.next().unwrap()]);
             peer.replies();
