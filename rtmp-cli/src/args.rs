@@ -25,7 +25,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArgs {
-    /// Where to listen: ADDRESS[:PORT], or rtmps://ADDRESS[:PORT] for TLS. May be repeated.
+    /// Where to listen: ADDRESS or ADDRESS:PORT, with rtmps:// in front for TLS. May be repeated.
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:1935")]
     pub(crate) listen: Vec<ListenAddress>,
 
@@ -74,7 +74,7 @@ pub(crate) struct PublishArgs {
     /// An FLV file, or `-` for standard input.
     pub(crate) file: PathBuf,
 
-    /// rtmp:// or rtmps:// HOST[:PORT]/APP/STREAM
+    /// rtmp://HOST/APP/STREAM or rtmps://HOST/APP/STREAM; HOST:PORT for another port than usual.
     #[arg(value_parser = url)]
     pub(crate) url: Url,
 
@@ -89,7 +89,7 @@ pub(crate) struct PublishArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlayArgs {
-    /// rtmp:// or rtmps:// HOST[:PORT]/APP/STREAM
+    /// rtmp://HOST/APP/STREAM or rtmps://HOST/APP/STREAM; HOST:PORT for another port than usual.
     #[arg(value_parser = url)]
     pub(crate) url: Url,
 
