@@ -30,7 +30,7 @@ pub struct ConnectionConfig {
     /// [RTMP 1.0 §5.4.5]. Default off: many peers never acknowledge anything.
     pub enforce_peer_bandwidth: bool,
     /// Silence of the peer after which it is pinged; the connection ends after as much silence
-    /// again. Default 60 s; `None` never pings. A peer that still sends anything, or still takes
+    /// again. Default 60 s; `None` or zero never pings. A peer that still sends anything, or still takes
     /// output, is never dropped for a missing answer.
     pub ping_interval: Option<Duration>,
 }

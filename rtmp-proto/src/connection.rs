@@ -434,7 +434,7 @@ impl Liveness {
             last_message: now,
             listening_since: now,
             pinged: None,
-            interval,
+            interval: interval.filter(|interval| !interval.is_zero()),
         }
     }
 

@@ -42,7 +42,8 @@ pub struct Limits {
     /// From the acceptance of `connect` to the first `publish` or `play` (server), or from a
     /// request to its answer (client). Default 20 s.
     pub request_timeout: Duration,
-    /// Silence of a publishing peer after which the server ends the connection. Default 30 s.
+    /// Time without a complete message of a publishing peer after which the server ends the
+    /// connection; the application's own time for answering requests does not count. Default 30 s.
     pub idle_timeout: Duration,
     /// Time with output queued and no byte of it written after which the connection ends.
     /// Default 10 s; noticed at most half as much later.

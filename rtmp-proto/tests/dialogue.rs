@@ -448,6 +448,19 @@ fn pings() {
     assert!(pair.now - before <= Duration::from_secs(120));
 }
 
+/// An interval of zero is none, not a ping at every moment.
+#[test]
+fn no_pings() {
+    for interval in [None, Some(Duration::ZERO)] {
+        let mut config = rtmp_proto::ServerConfig::default();
+        config.connection.ping_interval = interval;
+        let mut pair = Pair::with(rtmp_proto::ClientConfig::default(), config);
+        pair.client.play_from(pair.now, &url()).unwrap();
+        pair.drive();
+        assert_eq!(pair.server.poll_timeout(), None);
+    }
+}
+
 /// A peer that asks without reading gets one answer, not a queue of them.
 #[test]
 fn ping_storm_coalesces() {
