@@ -45,6 +45,9 @@
 //! }
 //! ```
 //!
+//! Adapters to a runtime build on [`Driver`], which has this loop's decisions and the orderly end of a
+//! connection in it.
+//!
 //! # Events and requests
 //!
 //! Events come one at a time: [`handle_input`](Session::handle_input) stops behind each message that
@@ -89,6 +92,7 @@ pub mod amf;
 pub mod chunk;
 mod config;
 mod connection;
+mod driver;
 mod error;
 pub mod flv;
 pub mod handshake;
@@ -106,6 +110,7 @@ mod url;
 
 pub use chunk::MessageStreamId;
 pub use config::{ClientConfig, ConnectionConfig, ServerConfig};
+pub use driver::Driver;
 pub use error::{CloseReason, Error, RequestError, SendError, Timeout};
 pub use leniency::{ExtendedTimestampRule, Leniency};
 pub use limits::{AmfLimits, Limits};

@@ -1,0 +1,266 @@
+//! What every adapter needs around a session: everything but the transport.
+
+use core::time::Duration;
+
+use bytes::BytesMut;
+
+use crate::{
+    session::{Role, Session},
+    time::Instant,
+    transmit::Transmit,
+};
+
+/// A [`Session`] with its read buffer, its deadlines and its way to end, for adapters that bind it to
+/// a runtime.
+///
+/// An adapter moves bytes and wakes up; what to do next is asked here, in this order, until nothing
+/// moves:
+///
+/// 1. [`poll_event`](Self::poll_event) and hand the event to the application; at the end of all,
+///    [`is_finished`](Self::is_finished);
+/// 2. write what [`poll_transmit`](Self::poll_transmit) gives, and flush;
+/// 3. shut the write side down if [`wants_shutdown`](Self::wants_shutdown);
+/// 4. [`feed`](Self::feed) what was read before, else read if [`wants_read`](Self::wants_read);
+/// 5. [`handle_timeout`](Self::handle_timeout) if [`poll_timeout`](Self::poll_timeout) has passed, be
+///    there input or not; after input, since what has arrived is not late because the task was;
+/// 6. wait for the transport, or for that deadline.
+///
+/// # The end
+///
+/// When the session closes, what it has queued is written and the write side is shut down; then input
+/// is read and dropped until the peer has closed too, because closing earlier could make the peer's
+/// system throw away the last bytes. All this takes 5 s at most. Only then comes the last event.
+#[derive(Debug)]
+pub struct Driver<R: Role> {
+    session: Session<R>,
+    /// Bytes read and not yet taken by the session.
+    input: BytesMut,
+    read_size: usize,
+    /// An event of the closed session that may be its last.
+    held: Option<R::Event>,
+    ending: Ending,
+    input_ended: bool,
+    /// The transport takes no output any more; what the peer sent before may still arrive, until then.
+    output_failed_until: Option<Instant>,
+    /// The transport failed, which stands for the last event.
+    has_failed: bool,
+}
+
+/// How far the end of the transport has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// The session goes on.
+    NotYet,
+    /// Writing what is queued, then shutting the write side down.
+    Flushing { until: Instant },
+    /// Reading until the peer has closed too.
+    Draining { until: Instant },
+    /// All is done.
+    Done,
+}
+
+impl<R: Role> Driver<R> {
+    /// Drives `session`, whose transport has just been connected.
+    pub fn new(session: Session<R>) -> Self {
+        Self {
+            session,
+            input: BytesMut::new(),
+            read_size: READ_SIZE_MIN,
+            held: None,
+            ending: Ending::NotYet,
+            input_ended: false,
+            output_failed_until: None,
+            has_failed: false,
+        }
+    }
+
+    /// The session, for queries.
+    pub fn session(&self) -> &Session<R> {
+        &self.session
+    }
+
+    /// The session, for commands. Take its events with [`poll_event`](Self::poll_event).
+    pub fn session_mut(&mut self) -> &mut Session<R> {
+        &mut self.session
+    }
+
+    /// The next event. The last one comes when the transport has ended, and not at all if it failed.
+    #[must_use = "an event that is not looked at is lost"]
+    pub fn poll_event(&mut self, now: Instant) -> Option<R::Event> {
+        loop {
+            match (self.held.is_some(), self.session.poll_event()) {
+                (false, Some(event)) if !self.session.is_closed() => return Some(event),
+                (false, Some(event)) => self.held = Some(event),
+                // Another one follows, so the one held was not the last.
+                (true, Some(event)) => return self.held.replace(event),
+                (true, None) => {
+                    self.settle(now);
+                    let last = self.held.take_if(|_| self.ending == Ending::Done);
+                    return last.filter(|_| !self.has_failed);
+                }
+                (false, None) if self.feed(now) => {}
+                (false, None) => {
+                    self.settle(now);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Whether the transport has ended and every event was taken.
+    pub fn is_finished(&self) -> bool {
+        self.ending == Ending::Done && self.held.is_none()
+    }
+
+    /// Whether the transport has ended, be it that events wait.
+    pub fn has_ended(&self) -> bool {
+        self.ending == Ending::Done
+    }
+
+    /// Whether the transport failed, and so ended the session without a last event.
+    pub fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    /// What is to be written, if anything. Flush the transport when there is nothing more.
+    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        match self.output_failed_until {
+            None => self.session.poll_transmit(),
+            Some(_) => None,
+        }
+    }
+
+    /// Whether the write side is to be shut down, once what was written is flushed.
+    pub fn wants_shutdown(&self) -> bool {
+        matches!(self.ending, Ending::Flushing { .. }) && self.session.queued_len() == 0
+    }
+
+    /// The write side was shut down.
+    pub fn handle_shutdown(&mut self) {
+        if let Ending::Flushing { until } = self.ending {
+            self.ending = match self.input_ended {
+                true => Ending::Done,
+                false => Ending::Draining { until },
+            };
+        }
+    }
+
+    /// Hands bytes read before to the session; whether it took any.
+    pub fn feed(&mut self, now: Instant) -> bool {
+        let can_take = !self.input.is_empty() && self.session.wants_read();
+        if can_take {
+            self.session.handle_input(now, &mut self.input);
+        }
+        can_take
+    }
+
+    /// Whether to read.
+    pub fn wants_read(&self) -> bool {
+        match self.ending {
+            Ending::NotYet => self.input.is_empty() && self.session.wants_read(),
+            // While flushing too: the peer may have to write before it can read.
+            Ending::Flushing { .. } | Ending::Draining { .. } => !self.input_ended,
+            Ending::Done => false,
+        }
+    }
+
+    /// Room for one read, to be appended to: empty, with this much capacity (4 KiB at first, more
+    /// while reads come back full).
+    pub fn read_buffer(&mut self) -> (&mut BytesMut, usize) {
+        self.input.reserve(self.read_size);
+        (&mut self.input, self.read_size)
+    }
+
+    /// Something was read into [`read_buffer`](Self::read_buffer); nothing means the end of input.
+    pub fn handle_read(&mut self, now: Instant) {
+        let count = self.input.len();
+        if count == self.read_size {
+            self.read_size = (2 * self.read_size).min(READ_SIZE_MAX);
+        }
+        if count == 0 {
+            self.input_ended = true;
+        }
+        match self.ending {
+            Ending::NotYet if count == 0 => self.session.handle_eof(now),
+            Ending::NotYet => {
+                self.feed(now);
+            }
+            Ending::Draining { .. } if count == 0 => self.ending = Ending::Done,
+            _ => self.input.clear(),
+        }
+    }
+
+    /// Reading failed.
+    pub fn handle_read_failure(&mut self, now: Instant) {
+        match self.ending {
+            Ending::NotYet => self.fail(now),
+            // What is queued may still be written.
+            Ending::Flushing { .. } => self.input_ended = true,
+            _ => self.ending = Ending::Done,
+        }
+    }
+
+    /// Writing failed. What the peer sent before is still waited for, but no longer than 5 s.
+    pub fn handle_write_failure(&mut self, now: Instant) {
+        match self.ending {
+            Ending::NotYet => {
+                self.output_failed_until.get_or_insert(now + LINGER);
+            }
+            _ => self.ending = Ending::Done,
+        }
+    }
+
+    /// The next moment at which [`handle_timeout`](Self::handle_timeout) has something to do.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match self.ending {
+            Ending::NotYet => {
+                let deadlines = [self.session.poll_timeout(), self.output_failed_until];
+                deadlines.into_iter().flatten().min()
+            }
+            Ending::Flushing { until } | Ending::Draining { until } => Some(until),
+            Ending::Done => None,
+        }
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match self.ending {
+            Ending::NotYet if self.output_failed_until.is_some_and(|until| now >= until) => {
+                self.fail(now);
+            }
+            Ending::NotYet => self.session.handle_timeout(now),
+            Ending::Flushing { until } | Ending::Draining { until } if now >= until => {
+                self.ending = Ending::Done;
+            }
+            _ => {}
+        }
+    }
+
+    /// Begins the end of the transport if the session has closed.
+    pub fn settle(&mut self, now: Instant) {
+        if self.session.is_closed() && self.ending == Ending::NotYet {
+            self.ending = match self.output_failed_until {
+                Some(_) => Ending::Done,
+                None => Ending::Flushing {
+                    until: now + LINGER,
+                },
+            };
+            self.input.clear();
+        }
+    }
+
+    /// The session ends with the transport, whose failure the adapter reports.
+    fn fail(&mut self, now: Instant) {
+        self.session.handle_eof(now);
+        self.ending = Ending::Done;
+        self.has_failed = true;
+    }
+}
+
+/// A connection begins with small reads, since most players send next to nothing, and doubles them
+/// while they come back full.
+const READ_SIZE_MIN: usize = 4 << 10;
+const READ_SIZE_MAX: usize = 64 << 10;
+
+/// How long the end of a connection may take.
+const LINGER: Duration = Duration::from_secs(5);
