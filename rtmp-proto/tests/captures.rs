@@ -4,7 +4,6 @@
 //! A peer's bytes do not depend on what we answer as long as it would have said the same: server
 //! sessions answer `createStream` with 1 as nginx does, and client sessions number their calls as
 //! ffmpeg does.
-#![expect(clippy::indexing_slicing, reason = "a wrong index fails the test")]
 
 mod common;
 
