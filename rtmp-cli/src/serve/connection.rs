@@ -1,8 +1,6 @@
 //! One client: its requests, what it publishes and what it plays.
 
-use std::{
-    collections::BTreeMap, error::Error as _, fmt, net::SocketAddr, sync::Arc, time::Duration,
-};
+use std::{collections::BTreeMap, fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use rtmp_proto::{
     CloseReason, MessageStreamId, PlayRequest, PublishRequest, Query, ServerEvent, Status,
@@ -38,7 +36,7 @@ pub(super) async fn serve(
 ) {
     let transport = match time::timeout(TLS_TIMEOUT, incoming.establish()).await {
         Ok(Ok(transport)) => transport,
-        Ok(Err(error)) => return info!(%peer, "connection not established: {error}"),
+        Ok(Err(error)) => return info!(%peer, "connection not established: {}", Chain(&error)),
         Err(_) => return info!(%peer, "connection not established: tls took too long"),
     };
     let connection = match rtmp_tokio::Connection::new(transport, Arc::clone(&server.config)) {
@@ -248,7 +246,11 @@ impl Client {
         let reason = match (self.end, &outcome) {
             (Some(end), _) => end.to_owned(),
             (None, Ok(reason)) => Chain(reason).to_string(),
-            (None, Err(error)) => error.to_string(),
+            // How most players leave.
+            (None, Err(Error::Io(error))) if error.kind() == io::ErrorKind::ConnectionReset => {
+                "connection reset by the peer".to_owned()
+            }
+            (None, Err(error)) => Chain(error).to_string(),
         };
         let stats = self.connection.session().stats();
         let (received, sent) = (stats.bytes_received, stats.bytes_sent);
@@ -277,7 +279,7 @@ fn is_allowed(key: Option<&Key>, query: &Query) -> bool {
 }
 
 /// An error with its causes, in one line.
-struct Chain<'a>(&'a CloseReason);
+struct Chain<'a>(&'a dyn std::error::Error);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

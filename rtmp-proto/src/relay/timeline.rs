@@ -8,7 +8,7 @@ use crate::{
 /// Moves the timestamps of a stream that is published again, so that a player which stayed sees one
 /// timeline instead of a jump back to zero: ffmpeg pins everything behind such a jump to one moment.
 ///
-/// Within the first publication that a player sees, timestamps stay as they are.
+/// Within the first publication that a player sees, timestamps of media stay as they are.
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
     offset: TimestampDelta,
@@ -27,12 +27,12 @@ impl Timeline {
     /// The frame at its place on the timeline.
     ///
     /// A publication begins 40 ms after the end of the one before, with its first coded frame:
-    /// encoders send headers at time 0 even if their media begins elsewhere. Metadata keeps its time
-    /// (ffmpeg takes metadata at any time but 0 for a subtitle stream).
+    /// encoders send headers at time 0 even if their media begins elsewhere. Metadata, which GStreamer
+    /// repeats amid a stream, is placed at 0: ffmpeg takes it for a subtitle stream anywhere else.
     #[must_use]
     pub fn place(&mut self, frame: Frame) -> Frame {
         if frame.is_metadata() {
-            return frame;
+            return frame.with_timestamp(Timestamp::ZERO);
         }
         if let Some(latest) = self.latest.filter(|_| self.is_restarting) {
             if !frame.is_coded_media() {
