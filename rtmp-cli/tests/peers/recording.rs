@@ -1,0 +1,68 @@
+//! What `--record` leaves behind.
+
+use crate::{
+    common::{Server, TempDir},
+    media::{Source, assert_same, frames, packets},
+    programs::{FfmpegPublisher, Player},
+};
+
+#[test]
+fn a_killed_server_leaves_whole_tags() {
+    let directory = TempDir::new();
+    let server = Server::start(["--record".as_ref(), directory.path().as_os_str()]);
+    let publisher = FfmpegPublisher::start(&Source::Both.path(), &server.url("live/stream"));
+    publisher.wait_for_time(2000);
+    let file = directory.wait_for_file(".flv", 300_000);
+    server.process.signal("KILL");
+    drop(server);
+
+    let (_, is_whole) = frames(&file);
+    assert!(is_whole, "the file ends inside a tag");
+    let (expected, got) = (Source::Both.packets(), packets(&file));
+    assert!(got.len() > 80, "{} packets", got.len());
+    let expected = expected
+        .get(..got.len())
+        .expect("no more than was published");
+    assert_same(expected, &got);
+}
+
+#[test]
+fn termination_ends_streams_and_recordings_properly() {
+    let (directory, recordings) = (TempDir::new(), TempDir::new());
+    let mut server = Server::start(["--record".as_ref(), recordings.path().as_os_str()]);
+    let url = server.url("live/stream");
+    let mut player = Player::Ffmpeg.play(&url, &directory);
+    server.wait_for_players(1);
+    let publisher = FfmpegPublisher::start(&Source::Both.path(), &url);
+    publisher.wait_for_time(2000);
+    server.process.signal("TERM");
+    server.process.succeed();
+
+    let played = packets(player.finish());
+    let file = recordings.wait_for_file(".flv", 0);
+    let (_, is_whole) = frames(&file);
+    assert!(is_whole, "the recording ends inside a tag");
+    let recorded = packets(&file);
+    assert!(recorded.len() > 120, "{} packets", recorded.len());
+    assert_same(&recorded, &played);
+    let expected = Source::Both.packets();
+    assert_same(
+        expected
+            .get(..recorded.len())
+            .expect("no more than was published"),
+        &recorded,
+    );
+}
+
+#[test]
+fn a_recording_is_the_stream() {
+    let directory = TempDir::new();
+    let server = Server::start(["--record".as_ref(), directory.path().as_os_str()]);
+    let url = server.url("live/../stream");
+    FfmpegPublisher::start(&Source::Short.path(), &url)
+        .0
+        .succeed();
+    server.wait_for("recording ended");
+    let file = directory.wait_for_file(".flv", 0);
+    assert_same(&Source::Short.packets(), &packets(&file));
+}

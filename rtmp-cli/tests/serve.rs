@@ -1,0 +1,409 @@
+//! `rtmp serve` as clients see it.
+
+mod common;
+
+use std::{fs, process::Command, sync::Arc};
+
+use bytes::Bytes;
+use common::{DEADLINE, Process, Server, TempDir, rtmp};
+use rtmp_proto::{ClientConfig, RtmpUrl, Timestamp, flv::Frame};
+use rtmp_tokio::{Error, Player, Publisher, tls};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_joiner_begins_with_the_last_key_frame() {
+    let server = start([]);
+    let url = url(&server, "live/stream");
+    let mut publisher = publish(&url).await;
+    let mut early = play(&url).await;
+    server.wait_for_players(1);
+    let mut sent = vec![header()];
+    for group in 0..3 {
+        sent.push(key_frame(group * 120, 2000));
+        sent.push(picture(group * 120 + 40, 700));
+        sent.push(sound(group * 120 + 50));
+        sent.push(picture(group * 120 + 80, 700));
+    }
+    for frame in &sent {
+        publisher.send(frame).await.unwrap();
+        assert_eq!(&next(&mut early).await, frame);
+    }
+
+    let mut late = play(&url).await;
+    // The header is told at the time of what follows.
+    let got = next(&mut late).await;
+    assert_eq!(got.payload, header().payload);
+    for expected in &sent[9..] {
+        assert_eq!(&next(&mut late).await, expected);
+    }
+    let live = picture(360, 10);
+    publisher.send(&live).await.unwrap();
+    assert_eq!(next(&mut late).await, live);
+    assert_eq!(next(&mut early).await, live);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_player_that_stops_reading_holds_up_nobody() {
+    let server = start([]);
+    let url = url(&server, "live/stream");
+    let mut publisher = publish(&url).await;
+    let mut quick = play(&url).await;
+    let mut slow = play(&url).await;
+    server.wait_for_players(2);
+
+    // 16 seconds and 40 MB: more than sockets and the queue hold.
+    let (count, group) = (400, 25);
+    let frame = |index: u32| match index % group {
+        0 => key_frame(index * 40, 100_000),
+        _ => picture(index * 40, 100_000),
+    };
+    publisher.send(&header()).await.unwrap();
+    next(&mut quick).await;
+    for index in 0..count {
+        publisher.send(&frame(index)).await.unwrap();
+        assert_eq!(next(&mut quick).await, frame(index));
+    }
+
+    // Where something is missing, it goes on with a key frame, and it ends with the latest.
+    next(&mut slow).await;
+    let (mut expected, mut skipped) = (0, 0);
+    while expected < count {
+        let got = next(&mut slow).await;
+        let index = got.timestamp.as_millis() / 40;
+        assert_eq!(got, frame(index));
+        if index != expected {
+            assert!(
+                index > expected && got.is_key_frame(),
+                "{index} after {expected}"
+            );
+            skipped += index - expected;
+        }
+        expected = index + 1;
+    }
+    assert!(skipped > 50, "only {skipped} frames skipped");
+    slow.finish().await.unwrap();
+    server.wait_for(&format!("({skipped} video and 0 audio frames dropped)"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_publisher_takes_over() {
+    let server = start([]);
+    let url = url(&server, "live/stream");
+    let mut player = play(&url).await;
+    let mut first = publish(&url).await;
+    first.send(&key_frame(7000, 9)).await.unwrap();
+    assert_eq!(next(&mut player).await, key_frame(7000, 9));
+    let mut second = publish(&url).await;
+    assert!(matches!(bounded(first.ended()).await, Error::Closed(_)));
+    // Time goes on.
+    second.send(&key_frame(0, 9)).await.unwrap();
+    second.send(&picture(40, 9)).await.unwrap();
+    assert_eq!(next(&mut player).await, key_frame(7040, 9));
+    assert_eq!(next(&mut player).await, picture(7080, 9));
+    server.wait_for("replaced by another publisher");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_publisher_is_rejected() {
+    let server = start(["--on-duplicate", "reject"]);
+    let url = url(&server, "live/stream");
+    let mut player = play(&url).await;
+    let mut first = publish(&url).await;
+    let error = refused(Publisher::connect(&url, config(), None)).await;
+    assert!(error.contains("stream is being published"), "{error}");
+    first.send(&key_frame(0, 9)).await.unwrap();
+    assert_eq!(next(&mut player).await, key_frame(0, 9));
+    first.finish().await.unwrap();
+    server.wait_for("publishing ended");
+    publish(&url).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys() {
+    let mut command = rtmp();
+    command.env("RTMP_PUBLISH_KEY", "Pub-73");
+    let server = Server::spawn(command, "127.0.0.1:0", ["--play-key", "Play-91"]);
+    for name in [
+        "live/stream",
+        "live/stream?key=Play-91",
+        "live/stream?key=Pub-7",
+    ] {
+        let error = refused(Publisher::connect(&url(&server, name), config(), None)).await;
+        assert!(error.contains("wrong or missing key"), "{error}");
+    }
+    for name in ["live/stream", "live/stream?key=Pub-73"] {
+        let error = refused(Player::connect(&url(&server, name), config(), None)).await;
+        assert!(error.contains("wrong or missing key"), "{error}");
+    }
+    let mut player = play(&url(&server, "live/stream?key=Play-91")).await;
+    let mut publisher = publish(&url(&server, "live/stream?key=Pub-73")).await;
+    publisher.send(&key_frame(0, 9)).await.unwrap();
+    assert_eq!(next(&mut player).await, key_frame(0, 9));
+    let log = server.process.text();
+    assert!(!log.contains("Pub-73") && !log.contains("Play-91"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn termination_ends_streams() {
+    let mut server = start([]);
+    let url = url(&server, "live/stream");
+    let mut player = play(&url).await;
+    let mut publisher = publish(&url).await;
+    publisher.send(&key_frame(0, 9)).await.unwrap();
+    assert_eq!(next(&mut player).await, key_frame(0, 9));
+    server.process.signal("TERM");
+    // In good order, not by a reset.
+    assert!(matches!(bounded(publisher.ended()).await, Error::Closed(_)));
+    let end = bounded(player.next_frame()).await;
+    assert!(matches!(end, Ok(None) | Err(Error::Closed(_))), "{end:?}");
+    drop((publisher, player));
+    server.process.succeed();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls() {
+    let directory = TempDir::new();
+    let names = ["localhost".to_owned()];
+    let issued = rcgen::generate_simple_self_signed(names).unwrap();
+    let (certificate, key) = (directory.file("cert.pem"), directory.file("key.pem"));
+    fs::write(&certificate, issued.cert.pem()).unwrap();
+    fs::write(&key, issued.signing_key.serialize_pem()).unwrap();
+    let server = Server::listen(
+        "rtmps://127.0.0.1:0",
+        [
+            "--tls-cert".as_ref(),
+            certificate.as_os_str(),
+            "--tls-key".as_ref(),
+            key.as_os_str(),
+        ],
+    );
+    let url: RtmpUrl = format!("rtmps://localhost:{}/live/stream", server.port)
+        .parse()
+        .unwrap();
+    let connector = tls::Connector::new(Some(&certificate)).unwrap();
+    let mut player = bounded(Player::connect(&url, config(), Some(&connector)))
+        .await
+        .unwrap();
+    let publisher = bounded(Publisher::connect(&url, config(), Some(&connector))).await;
+    let mut publisher = publisher.unwrap();
+    for millis in 0..20 {
+        let frame = key_frame(millis, 100_000);
+        publisher.send(&frame).await.unwrap();
+        assert_eq!(next(&mut player).await, frame);
+    }
+    // Plain RTMP is no TLS.
+    let plain = format!("rtmp://127.0.0.1:{}/live/stream", server.port)
+        .parse()
+        .unwrap();
+    refused(Player::connect(&plain, config(), None)).await;
+    server.wait_for("connection not established");
+}
+
+#[test]
+fn unusable_certificates_are_one_line() {
+    let directory = TempDir::new();
+    let issue = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (one, other) = (issue(), issue());
+    let write = |name: &str, text: String| {
+        let path = directory.file(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let certificate = write("cert.pem", one.cert.pem());
+    let other_key = write("key.pem", other.signing_key.serialize_pem());
+    let nothing = write("nothing.pem", String::new());
+    let missing = directory.file("missing.pem").display().to_string();
+    for (certificate, key, reason) in [
+        (&missing, &other_key, "missing.pem"),
+        (&certificate, &missing, "missing.pem"),
+        (&nothing, &other_key, "nothing.pem"),
+        (&certificate, &nothing, "nothing.pem"),
+        (&certificate, &other_key, "refused"),
+    ] {
+        let listen = "rtmps://127.0.0.1:0";
+        let line = failure([
+            "--listen",
+            listen,
+            "--tls-cert",
+            certificate,
+            "--tls-key",
+            key,
+        ]);
+        assert!(line.contains(reason), "{line}");
+    }
+    let line = failure(["--listen", "rtmps://127.0.0.1:0"]);
+    assert!(line.contains("--tls-cert"), "{line}");
+}
+
+#[test]
+fn an_address_in_use_is_one_line() {
+    let server = start([]);
+    let address = format!("127.0.0.1:{}", server.port);
+    let line = failure(["--listen", &address]);
+    assert!(line.contains(&address) && line.contains("in use"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_connections_disturb_nobody() {
+    let mut server = start([]);
+    let url = url(&server, "live/stream");
+    let mut player = play(&url).await;
+    let mut publisher = publish(&url).await;
+    let mut held = Vec::new();
+    for (index, bytes) in hostile_inputs().into_iter().enumerate() {
+        let mut socket = TcpStream::connect(("127.0.0.1", server.port))
+            .await
+            .unwrap();
+        // The server may close before it has read all.
+        let _ = bounded(socket.write_all(&bytes)).await;
+        let frame = key_frame(u32::try_from(index).unwrap() * 40, 5000);
+        publisher.send(&frame).await.unwrap();
+        assert_eq!(next(&mut player).await, frame, "with input {index}");
+        held.push(socket);
+    }
+    // Whatever each of them was told, its connection comes to an end.
+    for mut socket in held {
+        socket.shutdown().await.unwrap_or_default();
+        let mut rest = Vec::new();
+        // By a reset, if the server did not read all.
+        let _ = bounded(socket.read_to_end(&mut rest)).await;
+    }
+    assert!(server.process.is_running());
+}
+
+/// What comes instead of a client.
+fn hostile_inputs() -> Vec<Vec<u8>> {
+    // C0, C1 and C2, which nobody verifies.
+    let mut greeting = vec![3];
+    greeting.resize(1 + 2 * 1536, 0);
+    let after_greeting = |bytes: &[u8]| [greeting.as_slice(), bytes].concat();
+    let mut state = 0x2545_F491u32;
+    let mut noise = |len: usize| -> Vec<u8> {
+        let byte = || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state.to_le_bytes()[0]
+        };
+        std::iter::repeat_with(byte).take(len).collect()
+    };
+    let mut inputs = vec![
+        Vec::new(),
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
+        vec![0xFF; 10_000],
+        noise(10_000),
+        greeting.iter().copied().take(2000).collect(),
+        // A command of 16 MiB that never comes, on many chunk streams.
+        after_greeting(&many(|csid| {
+            vec![csid, 0, 0, 0, 0xFF, 0xFF, 0xFF, 20, 0, 0, 0, 0]
+        })),
+        // Type 3 on fresh chunk streams.
+        after_greeting(&many(|csid| vec![0xC0 | csid])),
+        // Set Chunk Size 0, and 1.
+        after_greeting(&[2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0, 0, 0, 0, 0]),
+        after_greeting(&[2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0, 0, 0, 0, 1]),
+        // A command that is an object nested without end.
+        after_greeting(&nested_command()),
+        // Media before connect.
+        after_greeting(&[6, 0, 0, 0, 0, 0, 2, 9, 1, 0, 0, 0, 0x17, 1]),
+    ];
+    inputs.extend((0..20).map(|_| after_greeting(&noise(20_000))));
+    inputs
+}
+
+fn many(chunk: impl Fn(u8) -> Vec<u8>) -> Vec<u8> {
+    (3..64).flat_map(chunk).collect()
+}
+
+fn nested_command() -> Vec<u8> {
+    let mut bytes = vec![3, 0, 0, 0, 0, 0, 127, 20, 0, 0, 0, 0];
+    // An object whose property "" is an object whose property ...
+    bytes.extend([3, 0, 0].repeat(42));
+    bytes.push(3);
+    bytes
+}
+
+fn start<const N: usize>(arguments: [&str; N]) -> Server {
+    Server::start(arguments)
+}
+
+fn url(server: &Server, path: &str) -> RtmpUrl {
+    server.url(path).parse().unwrap()
+}
+
+fn config() -> Arc<ClientConfig> {
+    Arc::default()
+}
+
+async fn publish(url: &RtmpUrl) -> Publisher {
+    bounded(Publisher::connect(url, config(), None))
+        .await
+        .unwrap()
+}
+
+async fn play(url: &RtmpUrl) -> Player {
+    bounded(Player::connect(url, config(), None)).await.unwrap()
+}
+
+/// The next audio or video message.
+async fn next(player: &mut Player) -> Frame {
+    loop {
+        let frame = bounded(player.next_frame()).await.unwrap();
+        let frame = frame.expect("the stream goes on");
+        if frame.is_audio() || frame.is_video() {
+            return frame;
+        }
+    }
+}
+
+/// Why a client was refused.
+async fn refused<T>(attempt: impl Future<Output = Result<T, Error>>) -> String {
+    match bounded(attempt).await {
+        Ok(_) => panic!("it was let in"),
+        Err(error) => error.to_string(),
+    }
+}
+
+async fn bounded<T>(future: impl Future<Output = T>) -> T {
+    time::timeout(DEADLINE, future).await.expect("in time")
+}
+
+/// The only line that `rtmp serve` has to say when it cannot start.
+fn failure<const N: usize>(arguments: [&str; N]) -> String {
+    let mut command: Command = rtmp();
+    command.arg("serve").args(arguments);
+    let log = Process::spawn(command).exit_in_failure();
+    assert_eq!(log.lines().count(), 1, "{log}");
+    log
+}
+
+fn header() -> Frame {
+    video(
+        0,
+        &[0x17, 0, 0, 0, 0, 1, 0x4D, 0x40, 0x1F, 0xFF, 0xE0, 0],
+        0,
+    )
+}
+
+fn key_frame(millis: u32, len: usize) -> Frame {
+    video(millis, &[0x17, 1, 0, 0, 0], len)
+}
+
+fn picture(millis: u32, len: usize) -> Frame {
+    video(millis, &[0x27, 1, 0, 0, 0], len)
+}
+
+fn video(millis: u32, head: &[u8], len: usize) -> Frame {
+    let mut payload = head.to_vec();
+    payload.resize(head.len().max(len), 0xAB);
+    Frame::video(Timestamp::from_millis(millis), payload.into())
+}
+
+fn sound(millis: u32) -> Frame {
+    let payload = Bytes::from_static(&[0xAF, 1, 0x21, 0x10]);
+    Frame::audio(Timestamp::from_millis(millis), payload)
+}
