@@ -298,25 +298,66 @@ impl fmt::Debug for FileReader {
 
 /// Writes FLV files.
 ///
-/// The format wants the first tag at time 0 and the others relative to it [FLV §E.4.1], while
-/// live streams begin anywhere: timestamps are moved accordingly, unless the writer is made with
+/// The format wants the first tag at time 0 and the others relative to it [FLV §E.4.1], while live
+/// streams begin anywhere, and encoders send headers at time 0 even if their media begins elsewhere.
+/// So the first coded frame is at 0, what comes before it too, and metadata always (ffmpeg takes
+/// metadata at another time for a subtitle stream); unless the writer is made with
 /// [`keeping_timestamps`](Self::keeping_timestamps).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FileWriter {
-    origin: Option<Timestamp>,
+    times: Times,
+}
+
+/// The times of tags.
+#[derive(Clone, Copy, Debug)]
+enum Times {
+    /// Those of the frames.
+    Kept,
+    /// Relative to the first coded frame.
+    Moved {
+        origin: Option<Timestamp>,
+        /// That of the latest coded frame.
+        latest: u32,
+    },
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self::Moved {
+            origin: None,
+            latest: 0,
+        }
+    }
+}
+
+impl Times {
+    fn place(&mut self, frame: &Frame) -> u32 {
+        let Self::Moved { origin, latest } = self else {
+            return frame.timestamp.as_millis();
+        };
+        if frame.is_coded_media() {
+            *latest = since(*origin.get_or_insert(frame.timestamp), frame.timestamp);
+            return *latest;
+        }
+        match *origin {
+            Some(origin) if !frame.is_metadata() => match frame.timestamp.is_before(origin) {
+                true => *latest,
+                false => since(origin, frame.timestamp),
+            },
+            _ => 0,
+        }
+    }
 }
 
 impl FileWriter {
-    /// A writer that moves the first tag to time 0.
-    pub const fn new() -> Self {
-        Self { origin: None }
+    /// A writer that moves the first coded frame to time 0.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// A writer that leaves timestamps as they are.
     pub const fn keeping_timestamps() -> Self {
-        Self {
-            origin: Some(Timestamp::ZERO),
-        }
+        Self { times: Times::Kept }
     }
 
     /// What a file begins with: its header and the first back-pointer.
@@ -338,8 +379,7 @@ impl FileWriter {
             .ok_or(FlvError::PayloadTooLarge {
                 length: frame.payload.len(),
             })?;
-        let origin = *self.origin.get_or_insert(frame.timestamp);
-        let [high, low @ ..] = since(origin, frame.timestamp).to_be_bytes();
+        let [high, low @ ..] = self.times.place(frame).to_be_bytes();
         let [_, length_bytes @ ..] = length.to_be_bytes();
         out.reserve(TAG_HEADER_LEN + frame.payload.len() + BACK_POINTER_LEN);
         out.put_u8(frame.message_type().0);
@@ -459,7 +499,7 @@ fn skip(remaining: &mut u32, input: &mut impl Buf) -> bool {
 /// counts as simultaneous.
 fn since(origin: Timestamp, timestamp: Timestamp) -> u32 {
     let elapsed = timestamp.delta_since(origin).as_millis();
-    if origin != Timestamp::ZERO && elapsed.wrapping_neg() <= MAX_REORDER_MILLIS {
+    if elapsed.wrapping_neg() <= MAX_REORDER_MILLIS {
         0
     } else {
         elapsed
@@ -505,6 +545,40 @@ mod tests {
     }
 
     /// FLV-1 to FLV-4, FLV-8, FLV-13, FLV-16, FLV-17.
+    /// A live stream that is far along, with headers and metadata at time 0 all the same.
+    #[test]
+    fn media_starts_at_zero() {
+        let at = Timestamp::from_millis;
+        let header = |millis| Frame::video(at(millis), Bytes::from_static(&[0x17, 0, 0, 0, 0, 1]));
+        let key = |millis| Frame::video(at(millis), Bytes::from_static(&[0x17, 1, 0, 0, 0, 1]));
+        let metadata = || Frame::data(at(0), Bytes::from_static(b"\x02\x00\x0AonMetaData\x08"));
+        let frames = [
+            metadata(),
+            header(0),
+            key(5_000_000),
+            key(5_000_040),
+            header(0),
+            metadata(),
+            header(5_000_050),
+            key(5_000_080),
+        ];
+        let times = |mut writer: FileWriter| {
+            let mut file = FileWriter::header(true, true).to_vec();
+            for frame in &frames {
+                writer.encode(frame, &mut file).unwrap();
+            }
+            let (mut reader, mut input) = (FileReader::new(), &file[..]);
+            let mut times = Vec::new();
+            while let Some(frame) = reader.decode(&mut input).unwrap() {
+                times.push(frame.timestamp.as_millis());
+            }
+            times
+        };
+        assert_eq!(times(FileWriter::new()), [0, 0, 0, 40, 40, 0, 50, 80]);
+        let kept = frames.each_ref().map(|frame| frame.timestamp.as_millis());
+        assert_eq!(times(FileWriter::keeping_timestamps()), kept);
+    }
+
     #[test]
     fn one_tag() {
         let (frames, reader) = read(&[&HEADER[..], &TAG].concat(), 100);
