@@ -99,10 +99,14 @@ impl Hub {
         recordings
     }
 
-    /// Forgets `channel` if nobody uses it.
-    fn tidy(&self, channel: &Channel) {
+    /// Forgets `channel` if nobody uses it. It may have been forgotten before, and another one have
+    /// its name now.
+    fn tidy(&self, channel: &Arc<Channel>) {
         let mut channels = self.lock();
-        if channel.is_unused() {
+        let is_known = channels
+            .get(channel.name())
+            .is_some_and(|known| Arc::ptr_eq(known, channel));
+        if is_known && channel.is_unused() {
             channels.remove(channel.name());
         }
     }
@@ -202,5 +206,38 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         self.channel.unsubscribe(self.number);
         self.hub.tidy(&self.channel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use rtmp_proto::{StreamTarget, Timestamp};
+
+    use super::*;
+
+    fn hub() -> Arc<Hub> {
+        Hub::new(OnDuplicate::Replace, Duration::from_millis(1), None)
+    }
+
+    fn name() -> StreamName {
+        StreamTarget::new("live", "stream").name
+    }
+
+    fn key_frame() -> Frame {
+        Frame::video(Timestamp::ZERO, Bytes::from_static(&[0x17, 1, 0, 0, 0, 1]))
+    }
+
+    /// A channel that was forgotten and is looked at once more, as when the wait for its publisher
+    /// ends, does not hide the stream that has its name now.
+    #[tokio::test]
+    async fn forgotten_channels_do_not_hide_a_stream() {
+        let hub = hub();
+        let forgotten = Arc::new(Channel::new(name()));
+        let publication = hub.publish(&name(), Arc::default()).unwrap();
+        hub.tidy(&forgotten);
+        let player = hub.play(&name(), Arc::default());
+        publication.push(&key_frame());
+        assert_eq!(player.pop(), Some(Item::Frame(key_frame())));
     }
 }
