@@ -108,7 +108,7 @@ impl Channel {
     }
 
     /// Ends `publisher`'s hold. Returns a number for [`end_if_still`](Self::end_if_still) if nobody
-    /// has taken over.
+    /// has taken over and there are players to be told.
     pub(super) fn unpublish(&self, publisher: &Publisher) -> Option<u64> {
         let mut state = self.lock();
         if publisher.is_replaced() {
@@ -116,7 +116,7 @@ impl Channel {
         }
         state.publisher = None;
         state.cache.clear();
-        Some(state.publications)
+        (!state.feeds.is_empty()).then_some(state.publications)
     }
 
     /// Tells players that the stream is over, unless there was a publisher since `publication`.

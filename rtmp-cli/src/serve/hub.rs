@@ -157,7 +157,8 @@ impl Drop for Publication {
             recorder.unpublished();
         }
         let Some(publication) = self.channel.unpublish(&self.publisher) else {
-            return;
+            // Without players there is nothing to wait for: names may be long, and many.
+            return self.hub.tidy(&self.channel);
         };
         let hub = Arc::clone(&self.hub);
         let channel = Arc::clone(&self.channel);
@@ -239,5 +240,13 @@ mod tests {
         let player = hub.play(&name(), Arc::default());
         publication.push(&key_frame());
         assert_eq!(player.pop(), Some(Item::Frame(key_frame())));
+    }
+
+    /// Publishing under one name after the other does not fill the map.
+    #[tokio::test]
+    async fn streams_without_players_are_forgotten_at_once() {
+        let hub = hub();
+        drop(hub.publish(&name(), Arc::default()));
+        assert!(hub.lock().is_empty());
     }
 }
