@@ -130,10 +130,11 @@ impl Channel {
         }
     }
 
-    /// A feed of this stream, beginning with what a late joiner needs, and its number.
+    /// A feed of this stream, still to be [started](Self::start), and its number.
     pub(super) fn subscribe(&self, limits: QueueLimits, wake: Arc<Notify>) -> (u64, Arc<Feed>) {
         let mut state = self.lock();
-        let feed = Arc::new(Feed::new(limits, state.cache.frames().collect(), wake));
+        let feed = Arc::new(Feed::new(limits, wake));
+        feed.restart();
         let number = state.next_feed;
         state.next_feed += 1;
         state.feeds.insert(number, Arc::clone(&feed));
@@ -144,9 +145,10 @@ impl Channel {
         self.lock().feeds.remove(&number);
     }
 
-    /// What a player that missed something starts again with.
-    pub(super) fn start(&self) -> Vec<Frame> {
-        self.lock().cache.frames().collect()
+    /// Starts `feed` with what a late joiner needs; what is pushed from now on follows.
+    pub(super) fn start(&self, feed: &Feed) {
+        let state = self.lock();
+        feed.start_with(state.cache.frames());
     }
 
     pub(super) fn is_unused(&self) -> bool {

@@ -28,6 +28,8 @@ pub(super) struct Feed {
 struct State {
     queue: Queue,
     timeline: Timeline,
+    /// The player is to begin anew, and nothing waits until it is ready to.
+    is_restarting: bool,
     /// To be told before the frames that wait.
     is_published: bool,
     /// To be told after the frames that wait.
@@ -36,25 +38,17 @@ struct State {
     is_overrun: bool,
 }
 
-impl State {
-    fn start_with(&mut self, start: Vec<Frame>) {
-        let timeline = &mut self.timeline;
-        let start = start.into_iter().map(|frame| timeline.place(frame));
-        self.queue.start_with(start);
-    }
-}
-
 impl Feed {
-    /// A feed that begins with `start` and calls `wake` when something is added.
-    pub(super) fn new(limits: QueueLimits, start: Vec<Frame>, wake: Arc<Notify>) -> Self {
-        let mut state = State {
+    /// An empty feed, which calls `wake` when something is added.
+    pub(super) fn new(limits: QueueLimits, wake: Arc<Notify>) -> Self {
+        let state = State {
             queue: Queue::new(limits),
             timeline: Timeline::default(),
+            is_restarting: false,
             is_published: false,
             is_unpublished: false,
             is_overrun: false,
         };
-        state.start_with(start);
         Self {
             state: Mutex::new(state),
             wake,
@@ -64,6 +58,10 @@ impl Feed {
     /// Adds a frame, or drops it or others if the player is too slow.
     pub(super) fn push(&self, frame: Frame) {
         let mut state = self.lock();
+        if state.is_restarting {
+            // It will be in what the player starts with, if it is of any use.
+            return;
+        }
         let frame = state.timeline.place(frame);
         let was_empty = state.queue.is_empty();
         if state.queue.push(frame) == Pushed::Refused {
@@ -99,10 +97,27 @@ impl Feed {
         state.timeline.restart();
     }
 
-    /// Begins anew with `start`: the player missed what waited.
-    pub(super) fn restart(&self, start: Vec<Frame>) {
-        self.lock().start_with(start);
-        self.wake.notify_one();
+    /// Drops what waits: the player is to begin anew, with [`start_with`](Self::start_with) before
+    /// the next [`pop`](Self::pop). Cheap, since a player may ask for it again and again.
+    pub(super) fn restart(&self) {
+        let mut state = self.lock();
+        state.queue.start_with([]);
+        state.is_restarting = true;
+    }
+
+    /// The player is to begin anew.
+    pub(super) fn is_restarting(&self) -> bool {
+        self.lock().is_restarting
+    }
+
+    /// Begins anew with `start`.
+    pub(super) fn start_with(&self, start: impl Iterator<Item = Frame>) {
+        let mut state = self.lock();
+        let State {
+            queue, timeline, ..
+        } = &mut *state;
+        queue.start_with(start.map(|frame| timeline.place(frame)));
+        state.is_restarting = false;
     }
 
     pub(super) fn pop(&self) -> Option<Item> {

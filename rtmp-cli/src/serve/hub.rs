@@ -57,7 +57,7 @@ impl Hub {
         let publisher = channel.publish(wake, self.on_duplicate)?;
         drop(channels);
         let recorder = self.record.as_ref().map(|directory| {
-            let feed = Arc::new(Feed::new(recorder::limits(), Vec::new(), Arc::default()));
+            let feed = Arc::new(Feed::new(recorder::limits(), Arc::default()));
             let recording = recorder::record(directory.clone(), name.clone(), Arc::clone(&feed));
             self.recordings().spawn(recording);
             feed
@@ -183,14 +183,18 @@ impl Subscription {
         self.channel.name()
     }
 
-    /// The next thing to tell the player.
+    /// The next thing to tell the player. Ask only while the player has room for it.
     pub(super) fn pop(&self) -> Option<Item> {
+        if self.feed.is_restarting() {
+            self.channel.start(&self.feed);
+        }
         self.feed.pop()
     }
 
-    /// Begins anew with the latest key frame: the player missed something.
+    /// Begins anew with the latest key frame: the player missed something. Takes effect with the
+    /// next [`pop`](Self::pop).
     pub(super) fn restart(&self) {
-        self.feed.restart(self.channel.start());
+        self.feed.restart();
     }
 
     /// The player is so slow that something was lost which must not be.
@@ -240,6 +244,24 @@ mod tests {
         let player = hub.play(&name(), Arc::default());
         publication.push(&key_frame());
         assert_eq!(player.pop(), Some(Item::Frame(key_frame())));
+    }
+
+    /// A player that has not started yet begins with the group of pictures of that moment, and what
+    /// is pushed is not kept for it.
+    #[tokio::test]
+    async fn players_start_when_they_have_room() {
+        let hub = hub();
+        let publication = hub.publish(&name(), Arc::default()).unwrap();
+        let player = hub.play(&name(), Arc::default());
+        for _ in 0..2 {
+            for _ in 0..100 {
+                publication.push(&key_frame());
+            }
+            assert_eq!(player.pop(), Some(Item::Frame(key_frame())));
+            assert_eq!(player.pop(), None);
+            player.restart();
+        }
+        assert_eq!(player.dropped(), DropCounts::default());
     }
 
     /// Publishing under one name after the other does not fill the map.
