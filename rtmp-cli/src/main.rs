@@ -14,7 +14,10 @@ mod shutdown;
 mod sink;
 mod source;
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use clap::Parser;
@@ -30,7 +33,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // One line, causes included.
-            eprintln!("rtmp: {error:#}");
+            let _ = writeln!(std::io::stderr(), "rtmp: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -58,5 +61,7 @@ fn start_logging() {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
+        // To stderr too, and with a panic if that is gone.
+        .log_internal_errors(false)
         .init();
 }
