@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -58,9 +58,10 @@ impl Hub {
         drop(channels);
         let recorder = self.record.as_ref().map(|directory| {
             let feed = Arc::new(Feed::new(recorder::limits(), Arc::default()));
-            let recording = recorder::record(directory.clone(), name.clone(), Arc::clone(&feed));
-            self.recordings().spawn(recording);
-            feed
+            let recorder = Arc::downgrade(&feed);
+            self.recordings()
+                .spawn(recorder::record(directory.clone(), name.clone(), feed));
+            recorder
         });
         Some(Publication {
             hub: Arc::clone(self),
@@ -127,7 +128,8 @@ pub(super) struct Publication {
     hub: Arc<Hub>,
     channel: Arc<Channel>,
     publisher: Arc<Publisher>,
-    recorder: Option<Arc<Feed>>,
+    /// Gone when the recording has ended, which a full disk may bring about at any time.
+    recorder: Option<Weak<Feed>>,
 }
 
 impl Publication {
@@ -139,7 +141,7 @@ impl Publication {
     /// has taken over.
     pub(super) fn push(&self, frame: &Frame) {
         if self.channel.push(&self.publisher, frame)
-            && let Some(recorder) = &self.recorder
+            && let Some(recorder) = self.recorder()
         {
             recorder.push(frame.clone());
         }
@@ -149,11 +151,15 @@ impl Publication {
     pub(super) fn is_replaced(&self) -> bool {
         self.publisher.is_replaced()
     }
+
+    fn recorder(&self) -> Option<Arc<Feed>> {
+        self.recorder.as_ref()?.upgrade()
+    }
 }
 
 impl Drop for Publication {
     fn drop(&mut self) {
-        if let Some(recorder) = &self.recorder {
+        if let Some(recorder) = self.recorder() {
             recorder.unpublished();
         }
         let Some(publication) = self.channel.unpublish(&self.publisher) else {
@@ -262,6 +268,18 @@ mod tests {
             player.restart();
         }
         assert_eq!(player.dropped(), DropCounts::default());
+    }
+
+    /// What comes after a recording has failed does not wait for it.
+    #[tokio::test]
+    async fn failed_recordings_hold_nothing() {
+        let nowhere = PathBuf::from("/dev/null/nowhere");
+        let hub = Hub::new(OnDuplicate::Replace, Duration::ZERO, Some(nowhere));
+        let publication = hub.publish(&name(), Arc::default()).unwrap();
+        publication.push(&key_frame());
+        hub.finish_recordings().await;
+        publication.push(&key_frame());
+        assert!(publication.recorder().is_none());
     }
 
     /// Publishing under one name after the other does not fill the map.

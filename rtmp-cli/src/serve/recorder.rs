@@ -163,22 +163,24 @@ impl Recording {
 
 /// A new file named after the stream and the time.
 async fn create_file(directory: &Path, name: &StreamName) -> io::Result<(File, PathBuf)> {
-    let seconds = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
+    let seconds = since_epoch().as_secs();
     let stem = file_stem(name.as_str());
-    for attempt in 0.. {
-        let path = match attempt {
-            0 => directory.join(format!("{stem}-{seconds}.flv")),
-            _ => directory.join(format!("{stem}-{seconds}-{attempt}.flv")),
-        };
+    let mut path = directory.join(format!("{stem}-{seconds}.flv"));
+    loop {
         match File::create_new(&path).await {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             result => return Ok((result?, path)),
         }
+        // Not the next free number: who publishes a thousand times a second would make it a search.
+        let nanos = since_epoch().subsec_nanos();
+        path = directory.join(format!("{stem}-{seconds}-{nanos:09}.flv"));
     }
-    unreachable!("some number is free")
+}
+
+fn since_epoch() -> Duration {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
 }
 
 /// A file name that is safe whatever a publisher calls its stream: other characters than letters,
