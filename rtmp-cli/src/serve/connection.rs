@@ -34,7 +34,11 @@ pub(super) async fn serve(
     peer: SocketAddr,
     mut stopping: watch::Receiver<()>,
 ) {
-    let transport = match time::timeout(TLS_TIMEOUT, incoming.establish()).await {
+    let established = tokio::select! {
+        established = time::timeout(TLS_TIMEOUT, incoming.establish()) => established,
+        _ = stopping.changed() => return,
+    };
+    let transport = match established {
         Ok(Ok(transport)) => transport,
         Ok(Err(error)) => return info!(%peer, "connection not established: {}", Chain(&error)),
         Err(_) => return info!(%peer, "connection not established: tls took too long"),
