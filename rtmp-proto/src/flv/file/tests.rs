@@ -1,0 +1,258 @@
+use alloc::vec;
+
+use bytes::Bytes;
+use hex_literal::hex;
+use proptest::prelude::*;
+
+use super::*;
+
+const HEADER: [u8; 13] = hex!("464C56 01 05 00000009 00000000");
+/// Video, five bytes, time 0x01020304.
+const TAG: [u8; 20] = hex!("09 000005 020304 01 000000" "90 61763031" "00000010");
+
+/// Everything a reader makes of `file` when it arrives in pieces of `step` bytes.
+fn read(file: &[u8], step: usize) -> (Vec<Frame>, FileReader) {
+    let mut reader = FileReader::new();
+    let mut frames = Vec::new();
+    for mut piece in file.chunks(step) {
+        while let Some(frame) = reader.decode(&mut piece).expect("a valid file") {
+            frames.push(frame);
+        }
+        assert!(piece.is_empty());
+    }
+    (frames, reader)
+}
+
+/// FLV-1 to FLV-4, FLV-8, FLV-13, FLV-16, FLV-17.
+/// A live stream that is far along, with headers and metadata at time 0 all the same.
+#[test]
+fn media_starts_at_zero() {
+    let at = Timestamp::from_millis;
+    let header = |millis| Frame::video(at(millis), Bytes::from_static(&[0x17, 0, 0, 0, 0, 1]));
+    let key = |millis| Frame::video(at(millis), Bytes::from_static(&[0x17, 1, 0, 0, 0, 1]));
+    let metadata = || Frame::data(at(0), Bytes::from_static(b"\x02\x00\x0AonMetaData\x08"));
+    let frames = [
+        metadata(),
+        header(0),
+        key(5_000_000),
+        key(5_000_040),
+        header(0),
+        metadata(),
+        header(5_000_050),
+        key(5_000_080),
+    ];
+    let times = |mut writer: FileWriter| {
+        let mut file = FileWriter::header(true, true).to_vec();
+        for frame in &frames {
+            writer.encode(frame, &mut file).unwrap();
+        }
+        let (mut reader, mut input) = (FileReader::new(), &file[..]);
+        let mut times = Vec::new();
+        while let Some(frame) = reader.decode(&mut input).unwrap() {
+            times.push(frame.timestamp.as_millis());
+        }
+        times
+    };
+    assert_eq!(times(FileWriter::new()), [0, 0, 0, 40, 40, 0, 50, 80]);
+    let kept = frames.each_ref().map(|frame| frame.timestamp.as_millis());
+    assert_eq!(times(FileWriter::keeping_timestamps()), kept);
+}
+
+#[test]
+fn one_tag() {
+    let (frames, reader) = read(&[&HEADER[..], &TAG].concat(), 100);
+    let frame = Frame::video(
+        Timestamp::from_millis(0x0102_0304),
+        Bytes::from_static(&hex!("90 61763031")),
+    );
+    assert_eq!(frames, core::slice::from_ref(&frame));
+    assert_eq!(reader.finish(), Ok(()));
+    assert_eq!((reader.wrong_back_pointers(), reader.offset()), (0, 33));
+
+    let mut file = FileWriter::header(true, true).to_vec();
+    FileWriter::keeping_timestamps()
+        .encode(&frame, &mut file)
+        .expect("a short payload");
+    assert_eq!(file, [&HEADER[..], &TAG].concat());
+}
+
+/// FLV-5, FLV-7, FLV-19: a longer header, no flags, a stream ID.
+#[test]
+fn header_is_not_relied_on() {
+    let file = hex!(
+        "464C56 01 00 0000000C AABBCC 00000000"
+        "08 000001 000000 00 000007 2F 0000000C"
+    );
+    for step in [1, 100] {
+        let (frames, reader) = read(&file, step);
+        assert_eq!(frames.len(), 1);
+        assert_eq!(reader.wrong_back_pointers(), 0);
+    }
+}
+
+/// FLV-10.
+#[test]
+fn wrong_back_pointers_are_counted() {
+    let mut file = [&HEADER[..], &TAG, &TAG].concat();
+    file[12] = 1;
+    file[32] = 0;
+    let (frames, reader) = read(&file, 3);
+    assert_eq!((frames.len(), reader.wrong_back_pointers()), (2, 2));
+}
+
+/// FLV-15, FLV-21.
+#[test]
+fn unknown_and_encrypted_tags_are_skipped() {
+    let mut file = [&HEADER[..], &TAG, &TAG, &TAG].concat();
+    file[13] = 0x29;
+    file[33] = 0x1F;
+    let (frames, reader) = read(&file, 7);
+    assert_eq!(frames.len(), 1);
+    assert_eq!((reader.encrypted_tags(), reader.skipped_tags()), (1, 1));
+}
+
+/// ERTMP-150: the selector byte goes.
+#[test]
+fn amf3_script_tag() {
+    let file = [
+        &HEADER[..],
+        &hex!("0F 000002 000000 00 000000 00 05 0000000D"),
+        &hex!("0F 000002 000000 00 000000 11 05 0000000D"),
+    ];
+    let (frames, reader) = read(&file.concat(), 100);
+    assert_eq!(
+        frames,
+        [Frame::data(Timestamp::ZERO, Bytes::from_static(&[5]))]
+    );
+    assert_eq!(reader.skipped_tags(), 1);
+}
+
+/// FLV-82: whole tags, then the report.
+#[test]
+fn truncation_is_reported() {
+    let file = [&HEADER[..], &TAG, &TAG].concat();
+    for len in 0..file.len() {
+        let (frames, reader) = read(&file[..len], 100);
+        let (count, end) = match len {
+            0..9 => (0, Err(0)),
+            9..14 => (0, Ok(())),
+            14..29 => (0, Err(13)),
+            29..34 => (1, Ok(())),
+            34..49 => (1, Err(33)),
+            _ => (2, Ok(())),
+        };
+        assert_eq!(frames.len(), count, "{len}");
+        assert_eq!(
+            reader.finish(),
+            end.map_err(|offset| FlvError::Truncated { offset }),
+            "{len}"
+        );
+    }
+}
+
+/// FLV-1, FLV-2, FLV-6.
+#[test]
+fn other_files_are_refused() {
+    for (file, error) in [
+        (hex!("464C57 01 05 00000009"), FlvError::Signature),
+        (
+            hex!("464C56 02 05 00000009"),
+            FlvError::Version { version: 2 },
+        ),
+        (
+            hex!("464C56 01 05 00000008"),
+            FlvError::HeaderLength { length: 8 },
+        ),
+    ] {
+        let mut reader = FileReader::new();
+        assert_eq!(reader.decode(&mut &file[..]), Err(error.clone()));
+        assert_eq!(reader.decode(&mut &HEADER[..]), Err(error.clone()));
+        assert_eq!(reader.finish(), Err(error));
+    }
+}
+
+/// A tag that announces 16 MiB costs no more than what arrives of it.
+#[test]
+fn memory_follows_the_input() {
+    let mut reader = FileReader::new();
+    let mut input = &[&HEADER[..], &hex!("09 FFFFFF 000000 00 000000"), &[0; 100]].concat()[..];
+    assert_eq!(reader.decode(&mut input), Ok(None));
+    let State::Data { data, .. } = &reader.state else {
+        panic!("the tag is not complete");
+    };
+    assert!(data.capacity() <= 200);
+}
+
+/// FLV-18: relative to the first tag, over the wrap, never before it.
+#[test]
+fn writer_moves_the_first_tag_to_zero() {
+    let mut writer = FileWriter::new();
+    let mut file = FileWriter::header(true, false).to_vec();
+    for millis in [u32::MAX - 10, u32::MAX - 30, 9, 1 << 31] {
+        let frame = Frame::audio(Timestamp::from_millis(millis), Bytes::from_static(&[0x2F]));
+        writer.encode(&frame, &mut file).expect("a short payload");
+    }
+    let (frames, _) = read(&file, 100);
+    let times: Vec<_> = frames
+        .iter()
+        .map(|frame| frame.timestamp.as_millis())
+        .collect();
+    assert_eq!(times, [0, 0, 20, (1 << 31) + 11]);
+}
+
+/// A length that does not fit is an error, not a shorter length.
+#[test]
+fn oversized_payload_is_refused() {
+    let length = 1 << 24;
+    let frame = Frame::audio(Timestamp::ZERO, vec![0; length].into());
+    let mut out = Vec::new();
+    assert_eq!(
+        FileWriter::new().encode(&frame, &mut out),
+        Err(FlvError::PayloadTooLarge { length })
+    );
+    assert!(out.is_empty());
+}
+
+fn any_frame() -> impl Strategy<Value = Frame> {
+    (
+        0..3,
+        any::<u32>(),
+        proptest::collection::vec(any::<u8>(), 0..200),
+    )
+        .prop_map(|(kind, millis, payload)| {
+            let (timestamp, payload) = (Timestamp::from_millis(millis), payload.into());
+            match kind {
+                0 => Frame::audio(timestamp, payload),
+                1 => Frame::video(timestamp, payload),
+                _ => Frame::data(timestamp, payload),
+            }
+        })
+}
+
+proptest! {
+    /// FLV-9, FLV-81.
+    #[test]
+    fn what_is_written_is_read_at_any_split(
+        frames in proptest::collection::vec(any_frame(), 0..20),
+        step in 1_usize..300,
+    ) {
+        let mut file = FileWriter::header(true, true).to_vec();
+        let mut writer = FileWriter::keeping_timestamps();
+        for frame in &frames {
+            writer.encode(frame, &mut file).expect("a short payload");
+        }
+        let (decoded, reader) = read(&file, step);
+        prop_assert_eq!(decoded, frames);
+        prop_assert_eq!(reader.wrong_back_pointers(), 0);
+        prop_assert_eq!(reader.finish(), Ok(()));
+    }
+
+    #[test]
+    fn any_input_is_consumed(input: Vec<u8>, step in 1_usize..50) {
+        let file = [&HEADER[..], &input].concat();
+        let (_, reader) = read(&file, step);
+        prop_assert_eq!(reader.offset(), file.len() as u64);
+        let (whole, _) = read(&file, usize::MAX);
+        prop_assert_eq!(read(&file, step).0, whole);
+    }
+}
