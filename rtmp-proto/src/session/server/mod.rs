@@ -1,0 +1,344 @@
+//! The server's role.
+
+mod answers;
+mod commands;
+
+use alloc::{string::String, vec::Vec};
+
+use bytes::Bytes;
+
+use super::{
+    Phase, Role, Session,
+    call::{Call, Purpose, Response},
+    request::{ConnectRequest, PlayRequest, PublishRequest, Request, RequestId, SeekRequest},
+    role::{Behaviour, Shared},
+    state::{SessionState, StreamState},
+};
+use crate::{
+    amf::Value,
+    chunk::{MessageStreamId, RawMessage},
+    config::{ConnectionConfig, ServerConfig},
+    error::{CloseReason, RequestError, Timeout},
+    flv::Frame,
+    handshake::{HANDSHAKE_RANDOM_LEN, Handshake},
+    message::{Command, Status, StatusCode, UserControl},
+    time::Instant,
+};
+
+pub(super) use self::answers::Answer;
+
+/// The server's role in a [`Session`].
+#[derive(Debug)]
+pub struct Server {
+    /// The application connected to, as sent. May hold a token.
+    app: Secret,
+    waiting: Option<RequestId>,
+    next_request: u64,
+}
+
+/// What happens on a server session.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ServerEvent {
+    /// The session moved on.
+    StateChanged(SessionState),
+    /// The client wants to connect.
+    Connect(ConnectRequest),
+    /// The client wants to publish.
+    Publish(PublishRequest),
+    /// The client wants to play.
+    Play(PlayRequest),
+    /// A player wants to go to another position.
+    Seek(SeekRequest),
+    /// Audio, video or data of a publishing stream.
+    Frame {
+        /// The stream.
+        stream: MessageStreamId,
+        /// The frame.
+        frame: Frame,
+    },
+    /// The client ended publishing on this stream; the connection goes on.
+    PublishStopped {
+        /// The stream.
+        stream: MessageStreamId,
+    },
+    /// The client ended playing on this stream; the connection goes on.
+    PlayStopped {
+        /// The stream.
+        stream: MessageStreamId,
+    },
+    /// The player paused or resumed, which was confirmed. What is sent meanwhile is left out; after
+    /// resuming, video should begin with a key frame.
+    Paused {
+        /// The stream.
+        stream: MessageStreamId,
+        /// Paused rather than resumed.
+        is_paused: bool,
+        /// The player's position in milliseconds.
+        millis: f64,
+    },
+    /// The player turned audio or video on or off. What it does not want is left out; video turned
+    /// on should begin with a key frame.
+    Receives {
+        /// The stream.
+        stream: MessageStreamId,
+        /// Whether it wants audio.
+        audio: bool,
+        /// Whether it wants video.
+        video: bool,
+    },
+    /// A user control event other than a ping.
+    UserControl(UserControl),
+    /// A command without a meaning here.
+    Call(Call),
+    /// The answer to a call of ours.
+    Response(Response),
+    /// A message that was ignored.
+    Unhandled(RawMessage),
+    /// The end; always the last event.
+    Closed(CloseReason),
+}
+
+/// Answers and what a server tells its players.
+impl Session<Server> {
+    /// Accepts `request` and tells the client.
+    ///
+    /// # Errors
+    ///
+    /// The session has ended, or the request is not the one that waits here.
+    pub fn accept(&mut self, now: Instant, request: impl Request) -> Result<(), RequestError> {
+        self.take_waiting(now, request.id())?;
+        request.accept(self, now);
+        Ok(())
+    }
+
+    /// Rejects `request` with `status`, which should have level error.
+    ///
+    /// The client is told, before anything that would say "started"; then the session ends with
+    /// [`CloseReason::Rejected`], since encoders that ignore a rejection (DJI) would go on sending.
+    /// A rejected seek leaves the session going.
+    ///
+    /// # Errors
+    ///
+    /// The session has ended, or the request is not the one that waits here.
+    pub fn reject(
+        &mut self,
+        now: Instant,
+        request: impl Request,
+        status: Status,
+    ) -> Result<(), RequestError> {
+        self.take_waiting(now, request.id())?;
+        request.reject(self, now, status);
+        Ok(())
+    }
+
+    /// Sends `onStatus` with `status` on `stream`, or about the connection on stream 0.
+    ///
+    /// # Errors
+    ///
+    /// The session is not connected, there is no such stream, or too much waits already.
+    pub fn send_status(
+        &mut self,
+        stream: MessageStreamId,
+        status: &Status,
+    ) -> Result<(), RequestError> {
+        self.require(Phase::Connected)?;
+        if stream != MessageStreamId::CONTROL {
+            self.require_stream(stream, |_| true)?;
+        }
+        self.require_room()?;
+        self.queue_status(stream, status)
+    }
+
+    /// Tells a player that its stream has a publisher: StreamBegin and `Play.PublishNotify`.
+    ///
+    /// # Errors
+    ///
+    /// The stream does not play, or too much waits already.
+    pub fn notify_published(&mut self, stream: MessageStreamId) -> Result<(), RequestError> {
+        self.require_stream(stream, |state| state == StreamState::Playing)?;
+        self.require_room()?;
+        self.connection
+            .send_user_control(&UserControl::StreamBegin(stream));
+        let status = Status::new(StatusCode::PLAY_PUBLISH_NOTIFY, "stream is published");
+        self.queue_status(stream, &status)
+    }
+
+    /// Tells a player that its stream has no publisher any more: `Play.UnpublishNotify` and
+    /// StreamEOF. ffmpeg ends here; others wait for a republish.
+    ///
+    /// # Errors
+    ///
+    /// The stream does not play, or too much waits already.
+    pub fn notify_unpublished(&mut self, stream: MessageStreamId) -> Result<(), RequestError> {
+        self.require_stream(stream, |state| state == StreamState::Playing)?;
+        self.require_room()?;
+        let status = Status::new(StatusCode::PLAY_UNPUBLISH_NOTIFY, "stream is unpublished");
+        self.queue_status(stream, &status)?;
+        self.connection
+            .send_user_control(&UserControl::StreamEof(stream));
+        Ok(())
+    }
+
+    fn take_waiting(&mut self, now: Instant, id: RequestId) -> Result<(), RequestError> {
+        if self.is_closed() {
+            return Err(RequestError::Closed);
+        }
+        if self.role.waiting != Some(id) {
+            return Err(RequestError::Stale);
+        }
+        self.role.waiting = None;
+        self.connection.listen_again(now);
+        Ok(())
+    }
+
+    /// A new request, for whose answer the session waits. The client's deadline stops meanwhile.
+    fn begin_request(&mut self) -> RequestId {
+        let id = RequestId(self.role.next_request);
+        self.role.next_request = self.role.next_request.wrapping_add(1);
+        self.role.waiting = Some(id);
+        self.deadline = None;
+        id
+    }
+}
+
+impl Role for Server {}
+
+impl Behaviour for Server {
+    type Config = ServerConfig;
+    type Event = ServerEvent;
+
+    const RECEIVING: StreamState = StreamState::Publishing;
+    const SENDING: StreamState = StreamState::Playing;
+    const IDLE_LIMITED: bool = true;
+
+    fn new(random: &[u8; HANDSHAKE_RANDOM_LEN]) -> Self {
+        let (seed, _) = random.split_first_chunk().expect("longer than 8 bytes");
+        Self {
+            app: Secret(String::new()),
+            waiting: None,
+            next_request: u64::from_le_bytes(*seed),
+        }
+    }
+
+    fn handshake(
+        _now: Instant,
+        _config: &ServerConfig,
+        random: [u8; HANDSHAKE_RANDOM_LEN],
+    ) -> Handshake {
+        Handshake::server(random)
+    }
+
+    fn connection_config(config: &ServerConfig) -> &ConnectionConfig {
+        &config.connection
+    }
+
+    fn event(shared: Shared) -> ServerEvent {
+        match shared {
+            Shared::StateChanged(state) => ServerEvent::StateChanged(state),
+            Shared::Frame { stream, frame } => ServerEvent::Frame { stream, frame },
+            Shared::UserControl(event) => ServerEvent::UserControl(event),
+            Shared::Call(call) => ServerEvent::Call(call),
+            Shared::Response(response) => ServerEvent::Response(response),
+            Shared::Unhandled(raw) => ServerEvent::Unhandled(raw),
+            Shared::Closed(reason) => ServerEvent::Closed(reason),
+        }
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    fn outgoing_payload(frame: &Frame) -> Bytes {
+        frame.payload.clone()
+    }
+
+    fn on_open(session: &mut Session<Self>, now: Instant) {
+        session.deadline = Some((now + session.limits().connect_timeout, Timeout::Connect));
+    }
+
+    fn on_command(
+        session: &mut Session<Self>,
+        _now: Instant,
+        stream: MessageStreamId,
+        command: Command,
+    ) {
+        if command.name == "connect" {
+            return session.on_connect(command);
+        }
+        if session.phase != Phase::Connected {
+            let status = Status::error(StatusCode::CALL_FAILED, "not connected");
+            return session.answer_error(command.transaction_id, &status);
+        }
+        match &*command.name {
+            "createStream" => session.on_create_stream(&command),
+            "publish" => session.on_publish(stream, &command),
+            "play" => session.on_play(stream, &command),
+            "play2" => session.on_play2(stream, &command),
+            "deleteStream" => session.on_delete_stream(stream, &command),
+            "closeStream" => {
+                if let Some(stream) = session.streams.resolve(stream, |_| true) {
+                    session.stop_stream(stream);
+                }
+            }
+            "pause" | "pauseRaw" => session.on_pause(stream, &command),
+            "seek" => session.on_seek(stream, &command),
+            "receiveAudio" | "receiveVideo" => session.on_receive(stream, &command),
+            "releaseStream" | "_checkbw" => {
+                session.answer(command.transaction_id, Value::Undefined);
+            }
+            "getStreamLength" => session.answer(command.transaction_id, 0.0),
+            "FCPublish" => {
+                session.on_fc_command(&command, "onFCPublish", StatusCode::PUBLISH_START);
+            }
+            "FCUnpublish" => session.on_fc_unpublish(&command),
+            "FCSubscribe" => {
+                session.on_fc_command(&command, "onFCSubscribe", StatusCode::PLAY_START);
+            }
+            "FCUnsubscribe" => {
+                session.on_fc_command(&command, "onFCUnsubscribe", StatusCode::PLAY_STOP);
+            }
+            "close" => session.end(CloseReason::Peer(None)),
+            _ => session.emit(ServerEvent::Call(Call { stream, command })),
+        }
+        if session.streams.iter().any(|s| s.state != StreamState::Idle) {
+            session.deadline = None;
+        }
+    }
+
+    fn on_response(
+        session: &mut Session<Self>,
+        _now: Instant,
+        purpose: Purpose,
+        response: Response,
+    ) {
+        if purpose == Purpose::Application {
+            session.emit(ServerEvent::Response(response));
+        }
+    }
+
+    /// Players hear that it is over; publishers see the connection end.
+    fn on_close(session: &mut Session<Self>) {
+        let playing = session
+            .streams
+            .iter()
+            .filter(|stream| stream.state == StreamState::Playing)
+            .map(|stream| stream.id)
+            .collect::<Vec<_>>();
+        for stream in playing {
+            session.say(stream, &Status::new(StatusCode::PLAY_STOP, "stopped"));
+            session
+                .connection
+                .send_user_control(&UserControl::StreamEof(stream));
+        }
+    }
+}
+
+/// Text that `Debug` does not show.
+struct Secret(String);
+
+impl core::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("…")
+    }
+}
