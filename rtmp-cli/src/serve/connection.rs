@@ -9,6 +9,7 @@ use rtmp_proto::{
 use rtmp_tokio::{BoxedTransport, Error, Incoming};
 use tokio::{
     sync::{Notify, watch},
+    task::coop::consume_budget,
     time,
 };
 use tracing::{debug, info, warn};
@@ -84,6 +85,9 @@ enum Activity {
 impl Client {
     async fn run(&mut self) -> Result<CloseReason, Error> {
         loop {
+            // One read may hold thousands of frames, each for hundreds of players: without a pause
+            // between them, a few such publishers would keep everybody else waiting.
+            consume_budget().await;
             let event = if self.fill_output() {
                 self.connection.next_event_or_room(OUTPUT_LOW).await?
             } else {
@@ -319,3 +323,81 @@ const OUTPUT_LOW: usize = 32 << 10;
 
 /// For the TLS handshake; the RTMP handshake has its own deadline.
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use rtmp_proto::{
+        ClientConfig, ClientEvent, ServerConfig, StreamTarget, Timestamp, flv::Frame,
+    };
+    use tokio::task;
+
+    use super::{super::Hub, *};
+    use crate::args::OnDuplicate;
+
+    const FRAMES: usize = 2000;
+
+    /// What arrives at once is not passed on at once, so that other tasks have their turn.
+    #[tokio::test]
+    async fn floods_leave_time_for_others() {
+        let hub = Hub::new(OnDuplicate::Replace, Duration::ZERO, None);
+        let name = StreamTarget::new("live", "stream").name;
+        let player = hub.play(&name, Arc::default());
+        assert_eq!(player.pop(), None);
+        let (here, there) = tokio::io::duplex(1 << 20);
+        let serving = task::spawn(async move { client(hub, there).run().await });
+        let publisher = publish_at_once(here).await;
+        let (mut received, mut most_at_once) = (0, 0);
+        while received < FRAMES {
+            let at_once = std::iter::from_fn(|| player.pop()).count();
+            received += at_once;
+            most_at_once = most_at_once.max(at_once);
+            task::yield_now().await;
+        }
+        assert!(most_at_once < FRAMES / 4, "{most_at_once} at once");
+        drop(publisher);
+        serving.await.unwrap().unwrap();
+    }
+
+    fn client(hub: Arc<Hub>, transport: tokio::io::DuplexStream) -> Client {
+        let config = Arc::new(ServerConfig::default());
+        let transport: BoxedTransport = Box::new(transport);
+        Client {
+            peer: ([127, 0, 0, 1], 1).into(),
+            connection: Connection::new(transport, Arc::clone(&config)).unwrap(),
+            server: Arc::new(Server {
+                hub,
+                access: Access {
+                    publish_key: None,
+                    play_key: None,
+                },
+                config,
+            }),
+            streams: BTreeMap::new(),
+            wake: Arc::default(),
+            end: None,
+        }
+    }
+
+    /// Publishes frames in one write.
+    async fn publish_at_once(
+        io: tokio::io::DuplexStream,
+    ) -> rtmp_tokio::Connection<tokio::io::DuplexStream, rtmp_proto::Client> {
+        let mut connection =
+            rtmp_tokio::Connection::new(io, Arc::new(ClientConfig::default())).unwrap();
+        let url = "rtmp://host/live/stream".parse().unwrap();
+        let now = connection.now();
+        connection.session().publish_to(now, &url).unwrap();
+        let stream = loop {
+            if let ClientEvent::Publishing { stream } = connection.next_event().await.unwrap() {
+                break stream;
+            }
+        };
+        let frame = Frame::audio(Timestamp::ZERO, Bytes::from_static(&[0xAF, 1, 0]));
+        for _ in 0..FRAMES {
+            connection.session().send_frame(stream, &frame).unwrap();
+        }
+        connection.flush().await.unwrap();
+        connection
+    }
+}
