@@ -95,12 +95,17 @@ fn one_line(text: &str) -> String {
     let mut rest = text.chars();
     let shown = rest.by_ref().take(LINE_MAX);
     let mut line: String = shown
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if is_printable(c) { c } else { ' ' })
         .collect();
     if rest.next().is_some() {
         line.push('…');
     }
     line
+}
+
+/// Neither a control character nor one that turns the direction of what follows.
+fn is_printable(c: char) -> bool {
+    matches!(c, '"' | '\'' | '\\') || c.escape_debug().len() == 1
 }
 
 /// Secrets from this length on do not occur by chance.
@@ -149,10 +154,11 @@ mod tests {
     #[test]
     fn peers_write_one_line() {
         let shown = line(&format!(
-            "\x1B[2J\r\nrtmp: all is well {}",
+            "\x1B[2J\r\nrtmp: \u{202E}all is \"well\" {}",
             "x".repeat(9_000)
         ));
-        assert!(!shown.contains(char::is_control));
+        assert!(!shown.contains(char::is_control) && !shown.contains('\u{202E}'));
+        assert!(shown.contains("\"well\""));
         assert!(shown.len() < 400);
     }
 

@@ -46,7 +46,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
             publish_key: args.publish_key,
             play_key: args.play_key,
         },
-        config: Arc::new(ServerConfig::default()),
+        config: Arc::new(config()),
     });
     let (stop, stopping) = watch::channel(());
     let mut accepting = JoinSet::new();
@@ -72,6 +72,14 @@ struct Server {
     hub: Arc<Hub>,
     access: Access,
     config: Arc<ServerConfig>,
+}
+
+/// The defaults, with fewer streams for each connection: what the server keeps for late joiners and
+/// slow players, it keeps for each stream.
+fn config() -> ServerConfig {
+    let mut config = ServerConfig::default();
+    config.connection.limits.message_streams = MESSAGE_STREAMS;
+    config
 }
 
 async fn listen(
@@ -118,6 +126,9 @@ async fn accept(listener: Listener, server: Arc<Server>, mut stopping: watch::Re
 
 /// How long streams may take to end properly.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(8);
+
+/// Encoders and players use one; more are for those that do several things at once.
+const MESSAGE_STREAMS: usize = 4;
 
 /// Between attempts while the system has no room for connections.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
