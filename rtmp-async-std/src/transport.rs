@@ -1,0 +1,124 @@
+//! Byte streams: TCP, or TLS over it.
+
+use std::fmt;
+
+use futures_io::{AsyncRead, AsyncWrite};
+
+#[cfg(feature = "async-std")]
+use {
+    crate::{error::Error, socket::Socket, tls},
+    async_std::net::{SocketAddr, TcpListener, ToSocketAddrs},
+    rtmp_proto::RtmpUrl,
+};
+
+/// Any byte stream that a connection can run over.
+pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
+
+impl fmt::Debug for dyn Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Transport")
+    }
+}
+
+/// A byte stream whose kind is known at run time.
+pub type BoxedTransport = Box<dyn Transport>;
+
+#[cfg(feature = "async-std")]
+/// Connects to the host of `url`: over TCP, or over TLS for `rtmps://`. Bound the time this may take.
+///
+/// # Errors
+///
+/// The name does not resolve, the host refuses, or TLS fails or is not available.
+pub async fn dial(url: &RtmpUrl, tls: Option<&tls::Connector>) -> Result<BoxedTransport, Error> {
+    if url.is_tls() && tls.is_none() {
+        return Err(Error::NoTls);
+    }
+    let tcp = Socket::connect((url.host(), url.port())).await?;
+    match tls {
+        Some(connector) if url.is_tls() => connector.connect(url.host(), tcp).await,
+        _ => Ok(Box::new(tcp)),
+    }
+}
+
+#[cfg(feature = "async-std")]
+/// Accepts TCP connections, and runs TLS over them if it was given a certificate.
+#[derive(Debug)]
+pub struct Listener {
+    tcp: TcpListener,
+    tls: Option<tls::Acceptor>,
+}
+
+#[cfg(feature = "async-std")]
+impl Listener {
+    /// Listens on `address`.
+    ///
+    /// # Errors
+    ///
+    /// The address is in use, not this machine's, or not allowed.
+    pub async fn bind(address: impl ToSocketAddrs) -> Result<Self, Error> {
+        let tcp = TcpListener::bind(address).await?;
+        Ok(Self { tcp, tls: None })
+    }
+
+    /// The same, for `rtmps://`.
+    #[must_use]
+    pub fn with_tls(mut self, acceptor: tls::Acceptor) -> Self {
+        self.tls = Some(acceptor);
+        self
+    }
+
+    /// Whether connections are TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    ///
+    /// The operating system cannot tell.
+    pub fn local_addr(&self) -> Result<SocketAddr, Error> {
+        Ok(self.tcp.local_addr()?)
+    }
+
+    /// Waits for the next connection. Cancel-safe. TLS is not negotiated yet, so a slow client does
+    /// not hold up the next one.
+    ///
+    /// # Errors
+    ///
+    /// The process or the system is out of a resource; trying again later may work.
+    pub async fn accept(&self) -> Result<(Incoming, SocketAddr), Error> {
+        let (tcp, peer) = self.tcp.accept().await?;
+        let incoming = Incoming {
+            tcp: tcp.into(),
+            tls: self.tls.clone(),
+        };
+        Ok((incoming, peer))
+    }
+}
+
+#[cfg(feature = "async-std")]
+/// An accepted connection before TLS.
+#[derive(Debug)]
+pub struct Incoming {
+    tcp: Socket,
+    tls: Option<tls::Acceptor>,
+}
+
+#[cfg(feature = "async-std")]
+impl Incoming {
+    /// Negotiates TLS if the listener has a certificate. Bound the time this may take.
+    ///
+    /// # Errors
+    ///
+    /// The connection is gone, or TLS fails.
+    pub async fn establish(self) -> Result<BoxedTransport, Error> {
+        self.tcp.set_nodelay()?;
+        match self.tls {
+            Some(acceptor) => acceptor.accept(self.tcp).await,
+            None => Ok(Box::new(self.tcp)),
+        }
+    }
+}
