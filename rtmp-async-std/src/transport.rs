@@ -25,12 +25,12 @@ impl fmt::Debug for dyn Transport {
 /// A byte stream whose kind is known at run time.
 pub type BoxedTransport = Box<dyn Transport>;
 
-#[cfg(feature = "async-std")]
 /// Connects to the host of `url`: over TCP, or over TLS for `rtmps://`. Bound the time this may take.
 ///
 /// # Errors
 ///
 /// The name does not resolve, the host refuses, or TLS fails or is not available.
+#[cfg(feature = "async-std")]
 pub async fn dial(url: &RtmpUrl, tls: Option<&tls::Connector>) -> Result<BoxedTransport, Error> {
     if url.is_tls() && tls.is_none() {
         return Err(Error::NoTls);
@@ -42,8 +42,8 @@ pub async fn dial(url: &RtmpUrl, tls: Option<&tls::Connector>) -> Result<BoxedTr
     }
 }
 
-#[cfg(feature = "async-std")]
 /// Accepts TCP connections, and runs TLS over them if it was given a certificate.
+#[cfg(feature = "async-std")]
 #[derive(Debug)]
 pub struct Listener {
     tcp: TcpListener,
@@ -99,8 +99,8 @@ impl Listener {
     }
 }
 
-#[cfg(feature = "async-std")]
 /// An accepted connection before TLS.
+#[cfg(feature = "async-std")]
 #[derive(Debug)]
 pub struct Incoming {
     tcp: Socket,

@@ -1,0 +1,226 @@
+//! A plain loop over `std::net`, one thread per connection: all that an adapter needs.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    thread,
+    time::{self, Duration},
+};
+
+use bytes::Buf;
+use rtmp_conformance::{Adapter, Connection, Failure, crowds, dialogues};
+use rtmp_proto::{
+    Client, Driver, Instant, Role, Server, ServerConfig, Session, handshake::HANDSHAKE_RANDOM_LEN,
+};
+
+dialogues!(tcp, Tcp);
+crowds!(tcp_crowd, Tcp);
+
+struct Blocking<R: Role> {
+    io: TcpStream,
+    driver: Driver<R>,
+    origin: time::Instant,
+    failure: Option<ErrorKind>,
+}
+
+impl<R: Role> Blocking<R> {
+    fn new(io: TcpStream, config: Arc<R::Config>) -> Self {
+        let mut random = [0; HANDSHAKE_RANDOM_LEN];
+        getrandom::fill(&mut random).unwrap();
+        // A peer that does not read must not keep us from reading.
+        io.set_write_timeout(Some(TURN)).unwrap();
+        Self {
+            io,
+            driver: Driver::new(Session::new(Instant::ORIGIN, config, random)),
+            origin: time::Instant::now(),
+            failure: None,
+        }
+    }
+
+    fn wait(&mut self) -> Result<R::Event, Failure> {
+        loop {
+            let now = self.now();
+            if let Some(event) = self.driver.poll_event(now) {
+                return Ok(event);
+            }
+            if self.driver.is_finished() {
+                return Err(self.end());
+            }
+            self.drive(Duration::MAX);
+        }
+    }
+
+    /// Does what there is to do, waiting no longer than `longest` for input.
+    fn drive(&mut self, longest: Duration) {
+        let now = self.now();
+        self.driver.settle(now);
+        self.write();
+        if self.driver.wants_shutdown() {
+            // It fails if the peer is gone, which reading tells.
+            let _ = self.io.shutdown(Shutdown::Write);
+            self.driver.handle_shutdown();
+            return;
+        }
+        if !self.driver.feed(now) {
+            match self.driver.wants_read() {
+                true => self.read(longest),
+                false if !self.has_output() => thread::sleep(self.patience().min(longest)),
+                false => {}
+            }
+        }
+        let now = self.now();
+        if self.driver.poll_timeout().is_some_and(|at| now >= at) {
+            self.driver.handle_timeout(now);
+        }
+    }
+
+    fn write(&mut self) {
+        while let Some(mut transmit) = self.driver.poll_transmit() {
+            match self.io.write(transmit.chunk()) {
+                Ok(written) if written > 0 => transmit.advance(written),
+                Err(error) if is_later(error.kind()) => return,
+                result => {
+                    let kind = result.map_or_else(|error| error.kind(), |_| ErrorKind::WriteZero);
+                    self.failure.get_or_insert(kind);
+                    let now = self.now();
+                    return self.driver.handle_write_failure(now);
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, longest: Duration) {
+        let patience = self.patience().min(longest);
+        self.io.set_read_timeout(Some(patience)).unwrap();
+        let (buffer, room) = self.driver.read_buffer();
+        buffer.resize(room, 0);
+        let result = self.io.read(buffer);
+        buffer.truncate(*result.as_ref().unwrap_or(&0));
+        let now = self.now();
+        match result {
+            Ok(_) => self.driver.handle_read(now),
+            Err(error) if is_later(error.kind()) => {}
+            Err(error) => {
+                self.driver.handle_read_failure(now);
+                if self.driver.has_failed() {
+                    self.failure = Some(error.kind());
+                }
+            }
+        }
+    }
+
+    /// How long the thread may wait.
+    fn patience(&self) -> Duration {
+        let now = self.now().since_origin();
+        let deadline = self.driver.poll_timeout().map(|at| at.since_origin());
+        match deadline {
+            _ if self.has_output() => TURN,
+            Some(deadline) => deadline.saturating_sub(now).max(TURN),
+            None => Duration::from_secs(1),
+        }
+    }
+
+    fn has_output(&self) -> bool {
+        self.driver.session().queued_len() > 0
+    }
+
+    fn end(&mut self) -> Failure {
+        match self.failure.take_if(|_| self.driver.has_failed()) {
+            Some(kind) => Failure::Io(kind),
+            None => Failure::Closed(self.driver.session().close_reason().cloned().unwrap()),
+        }
+    }
+}
+
+impl<R: Role> Connection<R> for Blocking<R> {
+    fn session(&mut self) -> &mut Session<R> {
+        self.driver.session_mut()
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from_origin(self.origin.elapsed())
+    }
+
+    async fn next_event(&mut self) -> Result<R::Event, Failure> {
+        self.wait()
+    }
+
+    async fn flush(&mut self) -> Result<(), Failure> {
+        while self.has_output() {
+            match self.failure {
+                Some(kind) => return Err(Failure::Io(kind)),
+                None if self.driver.has_ended() => return Err(self.end()),
+                None => self.drive(TURN),
+            }
+        }
+        Ok(())
+    }
+
+    async fn close(&mut self) -> Result<(), Failure> {
+        let now = self.now();
+        self.driver.session_mut().close(now);
+        while self.wait().is_ok() {}
+        match self.failure.take() {
+            Some(kind) => Err(Failure::Io(kind)),
+            None if self.has_output() => Err(Failure::Io(ErrorKind::TimedOut)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_later(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+    )
+}
+
+struct Tcp;
+
+impl Adapter for Tcp {
+    type Client = Blocking<Client>;
+    type Server = Blocking<Server>;
+
+    fn run<A: Send, B: Send>(
+        count: usize,
+        config: &Arc<ServerConfig>,
+        client: impl AsyncFn(Self::Client) -> A + Sync,
+        server: impl AsyncFn(Self::Server) -> B + Sync,
+    ) -> Vec<(A, B)> {
+        let listener = TcpListener::bind("localhost:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let one_client = || {
+            let io = TcpStream::connect(address).unwrap();
+            finish(client(Blocking::new(io, Arc::default())))
+        };
+        let one_server = || {
+            let (io, _) = listener.accept().unwrap();
+            finish(server(Blocking::new(io, Arc::clone(config))))
+        };
+        thread::scope(|scope| {
+            let spawn = |_| (scope.spawn(one_client), scope.spawn(one_server));
+            let pairs: Vec<_> = (0..count).map(spawn).collect();
+            let join = |(client, server): (
+                thread::ScopedJoinHandle<'_, A>,
+                thread::ScopedJoinHandle<'_, B>,
+            )| { (client.join().unwrap(), server.join().unwrap()) };
+            pairs.into_iter().map(join).collect()
+        })
+    }
+}
+
+/// The output of a future that blocks instead of waiting.
+fn finish<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    match future.as_mut().poll(&mut context) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("nothing here waits"),
+    }
+}
+
+/// How long one direction may hold up the other.
+const TURN: Duration = Duration::from_millis(1);
