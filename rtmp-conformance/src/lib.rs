@@ -5,8 +5,8 @@
 //! stream says so in an [`OverPipes`]; [`faults!`] makes a test of each function in [`fault`], and
 //! [`Piped`] runs the dialogues over pipes too.
 //!
-//! No test sleeps, and none depends on how long anything takes: deadlines are those of the session,
-//! and the adapter only has to wake up for them.
+//! No test sleeps. Deadlines are those of the session, and the adapter only has to wake up for them;
+//! the default ones (10 s for the handshake, say) run in real time and are never reached.
 #![forbid(unsafe_code)]
 
 mod app;
