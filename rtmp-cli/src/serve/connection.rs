@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, io, net::SocketAddr, sync::Arc, time::Dura
 
 use rtmp_proto::{
     CloseReason, MessageStreamId, PlayRequest, PublishRequest, Query, ServerEvent, Status,
-    StatusCode,
+    StatusCode, StreamName,
 };
 use rtmp_tokio::{BoxedTransport, Error, Incoming};
 use tokio::{
@@ -179,6 +179,10 @@ impl Client {
             let status = Status::error(StatusCode::PUBLISH_DENIED, "wrong or missing key");
             return Ok(self.connection.session().reject(now, request, status)?);
         }
+        if self.server.hub.replaces() {
+            // Taking over from oneself ends that stream, not the connection.
+            self.stop_publishing(&name);
+        }
         let wake = Arc::clone(&self.wake);
         let Some(publication) = self.server.hub.publish(&name, wake) else {
             info!(%peer, %name, "publisher rejected: the stream has a publisher");
@@ -214,6 +218,20 @@ impl Client {
     fn restart(&self, stream: MessageStreamId) {
         if let Some(Activity::Playing(subscription)) = self.streams.get(&stream) {
             subscription.restart();
+        }
+    }
+
+    fn stop_publishing(&mut self, name: &StreamName) {
+        let publishes = |activity: &Activity| match activity {
+            Activity::Publishing(publication) => publication.name() == name,
+            Activity::Playing(_) => false,
+        };
+        let stream = self
+            .streams
+            .iter()
+            .find(|(_, activity)| publishes(activity));
+        if let Some((&stream, _)) = stream {
+            self.stop(stream);
         }
     }
 
@@ -357,6 +375,43 @@ mod tests {
         assert!(most_at_once < FRAMES / 4, "{most_at_once} at once");
         drop(publisher);
         serving.await.unwrap().unwrap();
+    }
+
+    /// The newest wins among the streams of one connection too, which goes on.
+    #[tokio::test]
+    async fn a_client_takes_over_from_itself() {
+        let hub = Hub::new(OnDuplicate::Replace, Duration::ZERO, None);
+        let player = hub.play(&StreamTarget::new("live", "stream").name, Arc::default());
+        assert_eq!(player.pop(), None);
+        let (here, there) = tokio::io::duplex(1 << 20);
+        let serving = task::spawn(async move { client(hub, there).run().await });
+        let config = Arc::new(ClientConfig::default());
+        let mut connection = rtmp_tokio::Connection::new(here, config).unwrap();
+        let now = connection.now();
+        let url = "rtmp://host/live/stream".parse().unwrap();
+        connection.session().publish_to(now, &url).unwrap();
+        let mut publishing = Vec::new();
+        while publishing.len() < 2 {
+            match connection.next_event().await.unwrap() {
+                ClientEvent::Publishing { stream } => {
+                    publishing.push(stream);
+                    connection.session().create_stream(now).unwrap();
+                }
+                ClientEvent::StreamCreated { stream, .. } if publishing.len() == 1 => {
+                    let kind = rtmp_proto::PublishKind::Live;
+                    let session = connection.session();
+                    session.publish(now, stream, "stream", kind).unwrap();
+                }
+                _ => {}
+            }
+        }
+        let frame = |n: u8| Frame::audio(Timestamp::ZERO, Bytes::copy_from_slice(&[0xAF, 1, n]));
+        for (n, stream) in (1..).zip(publishing) {
+            connection.session().send_frame(stream, &frame(n)).unwrap();
+        }
+        connection.close().await.unwrap();
+        serving.await.unwrap().unwrap();
+        assert_eq!(player.pop(), Some(Item::Frame(frame(2))));
     }
 
     fn client(hub: Arc<Hub>, transport: tokio::io::DuplexStream) -> Client {

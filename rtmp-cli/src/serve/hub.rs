@@ -45,6 +45,11 @@ impl Hub {
         })
     }
 
+    /// Whether a second publisher takes over from the first.
+    pub(super) fn replaces(&self) -> bool {
+        self.on_duplicate == OnDuplicate::Replace
+    }
+
     /// Publishes `name`, unless it has a publisher that is to stay. `wake` is called when another one
     /// takes over.
     pub(super) fn publish(
