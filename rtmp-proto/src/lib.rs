@@ -89,6 +89,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod amf;
+mod backoff;
 pub mod chunk;
 mod config;
 mod connection;
@@ -99,7 +100,9 @@ pub mod handshake;
 mod leniency;
 mod limits;
 pub mod message;
+mod reconnect;
 pub mod relay;
+mod retry;
 mod session;
 mod stats;
 mod stream_name;
@@ -108,6 +111,7 @@ mod timestamp;
 mod transmit;
 mod url;
 
+pub use backoff::{Backoff, BackoffConfig};
 pub use chunk::MessageStreamId;
 pub use config::{ClientConfig, ConnectionConfig, ServerConfig};
 pub use driver::Driver;
@@ -115,6 +119,8 @@ pub use error::{CloseReason, Error, RequestError, SendError, Timeout};
 pub use leniency::{ExtendedTimestampRule, Leniency};
 pub use limits::{AmfLimits, Limits};
 pub use message::{Status, StatusCode, UserControl};
+pub use reconnect::{Next, Reconnect, ReconnectConfig};
+pub use retry::Retry;
 pub use session::{
     Call, Client, ClientEvent, ClientSession, ConnectInfo, ConnectParams, ConnectRequest,
     PlayOptions, PlayRequest, PublishKind, PublishRequest, Request, Response, Role, SeekRequest,
@@ -125,4 +131,4 @@ pub use stream_name::{Query, StreamName, StreamTarget};
 pub use time::Instant;
 pub use timestamp::{Timestamp, TimestampDelta};
 pub use transmit::{SendQueue, Transmit};
-pub use url::{RtmpUrl, Scheme, UrlError};
+pub use url::{RedirectError, RtmpUrl, Scheme, UrlError};

@@ -8,6 +8,10 @@ use core::{fmt, net::Ipv6Addr, str::FromStr};
 
 use thiserror::Error;
 
+mod redirect;
+
+pub use redirect::RedirectError;
+
 /// Where a client connects to, and what it publishes or plays there.
 ///
 /// ```text

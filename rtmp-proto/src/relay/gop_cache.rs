@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Slot, TrackSet};
+use super::{Slot, TrackSet, headers::Headers};
 use crate::{flv::Frame, timestamp::Timestamp};
 
 /// What a late joiner needs to see a picture at once: metadata, decoder configurations and the
@@ -165,7 +165,7 @@ impl Default for GopCache {
 impl fmt::Debug for GopCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GopCache")
-            .field("headers", &self.headers.entries.len())
+            .field("headers", &self.headers.len())
             .field(
                 "frames",
                 &self.group.as_ref().map(|group| group.frames.len()),
@@ -192,55 +192,6 @@ impl Group {
         self.frames.push(frame.clone());
     }
 }
-
-/// The latest frame of each slot, in order of arrival.
-#[derive(Clone)]
-struct Headers {
-    entries: Vec<(Slot, Frame)>,
-    bytes: usize,
-}
-
-impl Headers {
-    const fn new() -> Self {
-        Self {
-            entries: Vec::new(),
-            bytes: 0,
-        }
-    }
-
-    fn holds(&self, slot: Slot, frame: &Frame) -> bool {
-        self.entries
-            .iter()
-            .any(|(other, held)| *other == slot && held.payload == frame.payload)
-    }
-
-    fn insert(&mut self, slot: Slot, frame: &Frame, max_bytes: usize) {
-        if let Some(index) = self.entries.iter().position(|(other, _)| *other == slot) {
-            self.remove(index);
-        }
-        self.bytes += frame.payload.len();
-        self.entries.push((slot, frame.clone()));
-        while self.bytes > max_bytes || self.entries.len() > MAX_HEADERS {
-            self.remove(0);
-        }
-    }
-
-    fn remove(&mut self, index: usize) {
-        let (_, frame) = self.entries.remove(index);
-        self.bytes -= frame.payload.len();
-    }
-
-    /// Metadata first.
-    fn iter(&self) -> impl Iterator<Item = &Frame> {
-        let frames = || self.entries.iter().map(|(_, frame)| frame);
-        frames()
-            .filter(|frame| frame.is_metadata())
-            .chain(frames().filter(|frame| !frame.is_metadata()))
-    }
-}
-
-/// Keeps the linear search short; 256 tracks could otherwise fill thousands of slots.
-const MAX_HEADERS: usize = 128;
 
 #[cfg(test)]
 mod tests {

@@ -1,14 +1,18 @@
-//! What a server keeps for late joiners and slow players: pure data structures.
+//! What is kept for late joiners, slow peers and lost connections: pure data structures.
 //!
 //! A server pushes each frame of a publisher into one [`GopCache`] and into one [`Queue`] for each
-//! player. A player that joins gets the cache's frames in its queue first.
+//! player. A player that joins gets the cache's frames in its queue first. A publisher that outlives
+//! its connections has a [`Queue`] and a [`Resume`] behind it.
 
 mod gop_cache;
+mod headers;
 mod queue;
+mod resume;
 mod timeline;
 
 pub use gop_cache::{Cached, GopCache, GopLimits};
 pub use queue::{DropCounts, Pushed, Queue, QueueLimits};
+pub use resume::Resume;
 pub use timeline::Timeline;
 
 use crate::flv::{AudioPacket, Frame, FrameKind, VideoPacket};

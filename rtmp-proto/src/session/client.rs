@@ -152,6 +152,15 @@ impl ConnectParams {
         }
     }
 
+    /// These parameters of a client that connects elsewhere when it is asked to, as a
+    /// [`Reconnect`](crate::Reconnect) decides.
+    ///
+    /// [E-RTMP v2 "Enhancing NetConnection connect Command"]
+    #[must_use]
+    pub fn reconnecting(self) -> Self {
+        self.with_property("capsEx", CAPS_EX_RECONNECT)
+    }
+
     /// These parameters with one more property, or another value of one.
     #[must_use]
     pub fn with_property(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -209,7 +218,22 @@ impl Session<Client> {
     ///
     /// The session has connected already, or has ended.
     pub fn publish_to(&mut self, now: Instant, url: &RtmpUrl) -> Result<(), RequestError> {
-        self.connect(now, ConnectParams::publisher(url))?;
+        self.publish_with(now, url, ConnectParams::publisher(url))
+    }
+
+    /// As [`publish_to`](Self::publish_to), with other parameters for `connect`: what the application
+    /// can do besides ([`ConnectParams::reconnecting`]), or what the server wants to know.
+    ///
+    /// # Errors
+    ///
+    /// The session has connected already, or has ended.
+    pub fn publish_with(
+        &mut self,
+        now: Instant,
+        url: &RtmpUrl,
+        params: ConnectParams,
+    ) -> Result<(), RequestError> {
+        self.connect(now, params)?;
         self.role.goal = Some(Goal::Publish(url.stream().to_owned()));
         Ok(())
     }
@@ -851,6 +875,9 @@ const REFUSALS: [StatusCode; 8] = [
 /// ffmpeg's values: every audio codec but the reserved one, every video codec since Sorenson.
 const AUDIO_CODECS: f64 = 4071.0;
 const VIDEO_CODECS: f64 = 252.0;
+
+/// The flag `Reconnect` of `capsEx`.
+const CAPS_EX_RECONNECT: f64 = 1.0;
 
 /// [E-RTMP v2 "Enhancing NetConnection connect Command"]
 const ENHANCED_CODECS: &[&str] = &[
