@@ -3,8 +3,8 @@
 use std::{future, pin::pin, sync::Arc, task::Poll};
 
 use rtmp_proto::{
-    Client, ClientConfig, ClientEvent, CloseReason, MessageStreamId, RtmpUrl, SendError, Stats,
-    StatusCode, flv::Frame, message::Level,
+    Client, ClientConfig, ClientEvent, CloseReason, ConnectParams, MessageStreamId, RtmpUrl,
+    SendError, Stats, StatusCode, flv::Frame, message::Level,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -44,9 +44,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Publisher<T> {
     ///
     /// The transport fails, or the server refuses.
     pub async fn over(io: T, url: &RtmpUrl, config: Arc<ClientConfig>) -> Result<Self, Error> {
+        Self::with_params(io, url, config, ConnectParams::publisher(url)).await
+    }
+
+    /// As [`over`](Self::over), with other parameters for `connect`.
+    ///
+    /// # Errors
+    ///
+    /// The transport fails, or the server refuses.
+    pub async fn with_params(
+        io: T,
+        url: &RtmpUrl,
+        config: Arc<ClientConfig>,
+        params: ConnectParams,
+    ) -> Result<Self, Error> {
         let mut connection = Connection::new(io, config)?;
         let now = connection.now();
-        connection.session().publish_to(now, url)?;
+        connection.session().publish_with(now, url, params)?;
         loop {
             match connection.next_event().await? {
                 ClientEvent::Publishing { stream } => return Ok(Self { connection, stream }),
@@ -66,7 +80,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Publisher<T> {
     /// The transport fails, the session ends, or the server stops the stream with an error status.
     pub async fn send(&mut self, frame: &Frame) -> Result<(), Error> {
         self.connection.flush_to(QUEUED_LEN_MAX).await?;
-        match self.connection.session().send_frame(self.stream, frame) {
+        match self.queue(frame) {
             Ok(()) => {}
             Err(SendError::TooLong(payload)) => {
                 let length = payload.len();
@@ -108,6 +122,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Publisher<T> {
         self.connection.session().stats()
     }
 
+    /// For those who drive the connection themselves.
+    pub(crate) fn connection_mut(&mut self) -> &mut Connection<T, Client> {
+        &mut self.connection
+    }
+
+    /// Queues `frame` behind whatever waits.
+    pub(crate) fn queue(&mut self, frame: &Frame) -> Result<(), SendError> {
+        self.connection.session().send_frame(self.stream, frame)
+    }
+
     /// Writes and reads what goes without waiting.
     async fn look_around(&mut self) -> Result<(), Error> {
         let mut ended = pin!(self.ended());
@@ -121,7 +145,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Publisher<T> {
 
 /// What an event says about the end of a publisher's stream. Some servers (nginx-rtmp) report an
 /// error after the start and go on reading without using anything.
-fn ending(event: ClientEvent) -> Option<Error> {
+pub(crate) fn ending(event: ClientEvent) -> Option<Error> {
     match event {
         ClientEvent::Closed(reason) => Some(Error::Closed(reason)),
         ClientEvent::Status { status, .. } if status.level == Level::Error => {
@@ -215,4 +239,4 @@ const END_OF_STREAM: [StatusCode; 3] = [
 ];
 
 /// Output that may wait before a publisher holds back: some tenths of a second of high-quality video.
-const QUEUED_LEN_MAX: usize = 256 << 10;
+pub(crate) const QUEUED_LEN_MAX: usize = 256 << 10;

@@ -2,18 +2,21 @@
 //!
 //! [`Connection`] drives a session of either role over any `AsyncRead + AsyncWrite`: it reads, writes
 //! and keeps time, and everything else is the session's. [`Publisher`] and [`Player`] are what most
-//! clients need, [`Listener`] what most servers begin with.
+//! clients need, [`Listener`] what most servers begin with. A [`ReconnectingPublisher`] does not end with
+//! its connection.
 #![forbid(unsafe_code)]
 
 mod client;
 mod connection;
 mod error;
+mod reconnecting;
 pub mod tls;
 mod transport;
 
 pub use client::{Player, Publisher};
 pub use connection::Connection;
 pub use error::Error;
+pub use reconnecting::{PublisherEvent, PublisherState, ReconnectingPublisher};
 pub use transport::{BoxedTransport, Incoming, Listener, Transport, dial};
 
 /// The examples of the README.
