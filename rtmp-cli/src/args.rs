@@ -5,7 +5,7 @@ use std::{convert::Infallible, path::PathBuf, str::FromStr, time::Duration};
 use clap::{Parser, Subcommand, ValueEnum};
 use rtmp_proto::{RtmpUrl, UrlError};
 
-/// Serve, publish and play RTMP streams.
+/// Serve, publish, play and relay RTMP streams.
 #[derive(Debug, Parser)]
 #[command(name = "rtmp", version, propagate_version = true)]
 pub(crate) struct Args {
@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Publish(PublishArgs),
     /// Play a stream into an FLV file or a pipe.
     Play(PlayArgs),
+    /// Pass a stream or an FLV file on to other servers, connecting again whenever it is necessary.
+    Relay(RelayArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -82,6 +84,11 @@ pub(crate) struct PublishArgs {
     #[arg(long = "loop")]
     pub(crate) repeat: bool,
 
+    /// Connect again when the connection is lost or the server is not there. The stream goes on
+    /// meanwhile, and what is older than 10 seconds is lost.
+    #[arg(long)]
+    pub(crate) reconnect: bool,
+
     /// Trust the certificates in this PEM file too, for rtmps.
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca: Option<PathBuf>,
@@ -104,6 +111,29 @@ pub(crate) struct PlayArgs {
     /// Trust the certificates in this PEM file too, for rtmps.
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RelayArgs {
+    /// rtmp://HOST/APP/STREAM or rtmps://HOST/APP/STREAM to play, or an FLV file to pass on in real
+    /// time, `-` being standard input.
+    #[arg(value_parser = relay_source)]
+    pub(crate) source: RelaySource,
+
+    /// Where to publish it: rtmp://HOST/APP/STREAM or rtmps://HOST/APP/STREAM.
+    #[arg(value_parser = url, required = true, value_name = "DESTINATION")]
+    pub(crate) destinations: Vec<Url>,
+
+    /// Trust the certificates in this PEM file too, for rtmps.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+}
+
+/// Where the stream of a relay comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum RelaySource {
+    Url(Url),
+    File(PathBuf),
 }
 
 /// What happens to the second publisher of a stream.
@@ -195,6 +225,13 @@ pub(crate) type Url = Result<RtmpUrl, UrlError>;
 
 fn url(text: &str) -> Result<Url, Infallible> {
     Ok(text.parse())
+}
+
+fn relay_source(text: &str) -> Result<RelaySource, Infallible> {
+    Ok(match text.contains("://") {
+        true => RelaySource::Url(text.parse()),
+        false => RelaySource::File(text.into()),
+    })
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -1,12 +1,15 @@
-//! The program `rtmp`: serve, publish and play RTMP streams.
+//! The program `rtmp`: serve, publish, play and relay RTMP streams.
 
 mod args;
 mod clock;
 mod failure;
+mod lane;
 mod pace;
 mod play;
 mod progress;
 mod publish;
+mod relay;
+mod report;
 mod rounds;
 mod serve;
 mod server;
@@ -46,6 +49,7 @@ fn run(args: Args) -> anyhow::Result<()> {
             Command::Serve(args) => serve::run(args).await,
             Command::Publish(args) => publish::run(args).await,
             Command::Play(args) => play::run(args).await,
+            Command::Relay(args) => relay::run(args).await,
         }
     });
     // A read of standard input or a write into a pipe may never return.

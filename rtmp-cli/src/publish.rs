@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use rtmp_proto::{ClientConfig, RtmpUrl};
-use rtmp_tokio::Publisher;
+use rtmp_proto::{ClientConfig, CloseReason, RtmpUrl, flv::Frame};
+use rtmp_tokio::{Publisher, PublisherEvent, PublisherState, ReconnectingPublisher};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     failure::{peer, session_failure},
     pace::Pace,
     progress::Progress,
+    report::report,
     rounds::Rounds,
     server, shutdown,
     source::Source,
@@ -19,20 +20,24 @@ use crate::{
 
 pub(crate) async fn run(args: PublishArgs) -> anyhow::Result<()> {
     let url = args.url.clone().context("bad URL")?;
-    let (mut publisher, source) = tokio::select! {
+    let (mut target, source) = tokio::select! {
         started = start(&args, &url) => started?,
         signal = shutdown::requested() => return signal,
     };
     let mut progress = Progress::new();
     let outcome = tokio::select! {
-        outcome = feed(&args, &mut publisher, source, &mut progress) => outcome,
-        signal = shutdown::requested() => signal.map_err(End::Here),
+        outcome = feed(&args, &mut target, source, &mut progress) => outcome,
+        // Who asks does not want to wait for a server that is not there.
+        signal = shutdown::requested() => match target.is_connected() {
+            true => signal.map_err(End::Here),
+            false => return signal,
+        },
     };
     let finished = match &outcome {
         Err(End::There(_)) => Ok(()),
         // What was sent until now is a stream that ends here.
         Ok(()) | Err(End::Here(_)) => tokio::select! {
-            finished = publisher.finish() => finished.map_err(End::There),
+            finished = target.finish() => finished.map_err(End::There),
             // Who asks again does not want to wait for the server.
             signal = shutdown::requested() => signal.map_err(End::Here),
         },
@@ -55,24 +60,93 @@ enum End {
     There(rtmp_tokio::Error),
 }
 
+/// Where the stream goes to.
+enum Target {
+    /// As long as the connection holds.
+    Once(Box<Publisher>),
+    /// Over as many connections as it takes.
+    Lasting(Box<ReconnectingPublisher>, RtmpUrl),
+}
+
+impl Target {
+    async fn send(&mut self, frame: &Frame) -> Result<(), rtmp_tokio::Error> {
+        match self {
+            Self::Once(publisher) => publisher.send(frame).await,
+            Self::Lasting(publisher, _) => {
+                publisher.send(frame).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until there is no way to go on.
+    async fn ended(&mut self) -> rtmp_tokio::Error {
+        match self {
+            Self::Once(publisher) => publisher.ended().await,
+            Self::Lasting(publisher, url) => loop {
+                match publisher.next_event().await {
+                    Some(PublisherEvent::GaveUp(error)) => return error,
+                    Some(event) => report(url, event),
+                    // It was told before.
+                    None => return rtmp_tokio::Error::Closed(CloseReason::Local),
+                }
+            },
+        }
+    }
+
+    /// Ends the stream; one that waits for a connection waits on until it has been sent.
+    async fn finish(self) -> Result<(), rtmp_tokio::Error> {
+        let (mut publisher, url) = match self {
+            Self::Once(publisher) => return publisher.finish().await,
+            Self::Lasting(publisher, url) => (publisher, url),
+        };
+        while let Err(Some(event)) = publisher.flush().await {
+            match event {
+                PublisherEvent::GaveUp(error) => return Err(error),
+                event => report(&url, event),
+            }
+        }
+        publisher.finish().await
+    }
+
+    fn is_connected(&self) -> bool {
+        match self {
+            Self::Once(_) => true,
+            Self::Lasting(publisher, _) => publisher.state() == PublisherState::Connected,
+        }
+    }
+
+    fn bytes_sent(&mut self) -> u64 {
+        match self {
+            Self::Once(publisher) => publisher.stats().bytes_sent,
+            Self::Lasting(publisher, _) => publisher.bytes_sent(),
+        }
+    }
+}
+
 /// Looks at the file before it troubles a server.
-async fn start(args: &PublishArgs, url: &RtmpUrl) -> anyhow::Result<(Publisher, Source)> {
+async fn start(args: &PublishArgs, url: &RtmpUrl) -> anyhow::Result<(Target, Source)> {
     if args.repeat && !Source::is_repeatable(&args.file).await {
         bail!("only a regular file can be published in a loop");
     }
     let source = Source::open(&args.file).await?;
-    let io = server::connect(url, args.tls_ca.as_deref()).await?;
+    let tls_ca = args.tls_ca.as_deref();
+    if args.reconnect {
+        let publisher = server::lasting_publisher(url, tls_ca)?;
+        return Ok((Target::Lasting(Box::new(publisher), url.clone()), source));
+    }
+    let io = server::connect(url, tls_ca).await?;
     let publisher = Publisher::over(io, url, Arc::new(ClientConfig::default()))
         .await
         .map_err(|error| session_failure(&error, url))
         .with_context(|| format!("cannot publish to {}", peer(url)))?;
-    Ok((publisher, source))
+    Ok((Target::Once(Box::new(publisher)), source))
 }
 
 /// Sends the file, or the file again and again, frame by frame when each is due.
 async fn feed(
     args: &PublishArgs,
-    publisher: &mut Publisher,
+    target: &mut Target,
     mut source: Source,
     progress: &mut Progress,
 ) -> Result<(), End> {
@@ -83,7 +157,7 @@ async fn feed(
     loop {
         let next = tokio::select! {
             next = source.next() => next.map_err(End::Here)?,
-            error = publisher.ended() => return Err(End::There(error)),
+            error = target.ended() => return Err(End::There(error)),
         };
         let Some(frame) = next else {
             if !args.repeat {
@@ -100,17 +174,17 @@ async fn feed(
         let now = began.elapsed();
         let due = pace.due(now, &frame);
         if due > now {
-            wait_until(began + due, publisher).await?;
+            wait_until(began + due, target).await?;
         }
-        publisher.send(&frame).await.map_err(End::There)?;
+        target.send(&frame).await.map_err(End::There)?;
         frames += 1;
-        progress.show(pace.elapsed(), publisher.stats().bytes_sent, frames);
+        progress.show(pace.elapsed(), target.bytes_sent(), frames);
     }
 }
 
-async fn wait_until(due: Instant, publisher: &mut Publisher) -> Result<(), End> {
+async fn wait_until(due: Instant, target: &mut Target) -> Result<(), End> {
     tokio::select! {
         () = sleep_until(due) => Ok(()),
-        error = publisher.ended() => Err(End::There(error)),
+        error = target.ended() => Err(End::There(error)),
     }
 }

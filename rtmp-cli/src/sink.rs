@@ -221,7 +221,7 @@ fn announced(frame: &Frame) -> Option<(bool, bool)> {
 }
 
 /// Messages of a server to players that are no part of the stream.
-fn is_for_player(frame: &Frame) -> bool {
+pub(crate) fn is_for_player(frame: &Frame) -> bool {
     FOR_PLAYERS
         .iter()
         .any(|name| frame.payload.starts_with(name))

@@ -16,7 +16,7 @@ mod transport;
 pub use client::{Player, Publisher};
 pub use connection::Connection;
 pub use error::Error;
-pub use reconnecting::{PublisherEvent, PublisherState, ReconnectingPublisher};
+pub use reconnecting::{PublisherEvent, PublisherState, ReconnectingPublisher, random};
 pub use transport::{BoxedTransport, Incoming, Listener, Transport, dial};
 
 /// The examples of the README.

@@ -491,8 +491,9 @@ enum Link {
     GaveUp,
 }
 
-/// Spreads attempts. Without entropy they are not spread.
-fn random() -> u32 {
+/// A number for [`Reconnect::ended`], drawn evenly from all; zero if the operating system has none, and
+/// then attempts are not spread.
+pub fn random() -> u32 {
     getrandom::u32().unwrap_or(0)
 }
 

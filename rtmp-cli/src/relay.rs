@@ -1,0 +1,227 @@
+//! `rtmp relay`.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context, anyhow, bail};
+use rtmp_proto::{ClientConfig, Next, Reconnect, ReconnectConfig, Retry, RtmpUrl, relay::Timeline};
+use rtmp_tokio::{Error, Player, PublisherState, ReconnectingPublisher, tls};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+use crate::{
+    args::{RelayArgs, RelaySource},
+    failure::{peer, session_failure},
+    lane::{Item, Lane},
+    pace::Pace,
+    report::report,
+    server, shutdown,
+    sink::is_for_player,
+    source::Source,
+};
+
+pub(crate) async fn run(args: RelayArgs) -> anyhow::Result<()> {
+    let destinations = args
+        .destinations
+        .iter()
+        .map(|url| url.clone().context("bad URL"))
+        .collect::<Result<Vec<_>, _>>()?;
+    let tls_ca = args.tls_ca.as_deref();
+    let input = Input::open(&args.source, tls_ca).await?;
+    let mut lanes = Vec::new();
+    let mut outputs = JoinSet::new();
+    for url in destinations {
+        let lane = Arc::new(Lane::default());
+        lanes.push(Arc::clone(&lane));
+        let publisher = server::lasting_publisher(&url, tls_ca)?;
+        outputs.spawn(output(lane, publisher, url));
+    }
+    let mut reached = 0;
+    let outcome = tokio::select! {
+        fed = input.feed(&lanes) => fed,
+        signal = shutdown::requested() => signal,
+        () = join(&mut outputs, &mut reached) => return Err(anyhow!(NOBODY_LEFT)),
+    };
+    for lane in &lanes {
+        lane.close();
+    }
+    tokio::select! {
+        () = join(&mut outputs, &mut reached) => {}
+        // Who asks again does not want to wait for the servers.
+        signal = shutdown::requested() => return outcome.and(signal),
+    }
+    outcome?;
+    match reached {
+        0 => bail!(NOBODY_LEFT),
+        _ => Ok(()),
+    }
+}
+
+/// Where the stream comes from.
+enum Input {
+    File(Source),
+    Server {
+        url: RtmpUrl,
+        tls: Option<tls::Connector>,
+    },
+}
+
+impl Input {
+    async fn open(source: &RelaySource, tls_ca: Option<&Path>) -> anyhow::Result<Self> {
+        Ok(match source {
+            RelaySource::File(path) => Self::File(Source::open(path).await?),
+            RelaySource::Url(url) => {
+                let url = url.clone().context("bad URL")?;
+                let tls = server::connector(&url, tls_ca)?;
+                Self::Server { url, tls }
+            }
+        })
+    }
+
+    async fn feed(self, lanes: &[Arc<Lane>]) -> anyhow::Result<()> {
+        match self {
+            Self::File(source) => feed_file(source, lanes).await,
+            Self::Server { url, tls } => feed_live(&url, tls.as_ref(), lanes).await,
+        }
+    }
+}
+
+/// Passes a file on in real time.
+async fn feed_file(mut source: Source, lanes: &[Arc<Lane>]) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let mut pace = Pace::default();
+    while let Some(frame) = source.next().await? {
+        let now = began.elapsed();
+        let due = pace.due(now, &frame);
+        if due > now {
+            sleep_until(began + due).await;
+        }
+        for lane in lanes {
+            lane.push(&frame);
+        }
+    }
+    Ok(())
+}
+
+/// Passes a stream on, again and again, until its server refuses it for good.
+async fn feed_live(
+    url: &RtmpUrl,
+    tls: Option<&tls::Connector>,
+    lanes: &[Arc<Lane>],
+) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let now = || rtmp_proto::Instant::from_origin(began.elapsed());
+    let mut reconnect = Reconnect::new(url.clone(), ReconnectConfig::default());
+    let mut timeline = Timeline::default();
+    loop {
+        let ended = match play(url, tls).await {
+            Ok(mut player) => {
+                reconnect.connected(now());
+                tracing::info!("{url}: playing");
+                timeline.restart();
+                for lane in lanes {
+                    lane.resync();
+                }
+                pass_on(&mut player, &mut timeline, lanes).await
+            }
+            Err(error) => Err(error),
+        };
+        let (why, retry) = match ended {
+            Ok(()) => (anyhow!("the stream has ended"), Retry::Always),
+            Err(error) => (session_failure(&error, url), error.retry()),
+        };
+        match reconnect.ended(now(), retry, rtmp_tokio::random()) {
+            Next::Wait { attempt, delay } => {
+                let seconds = delay.as_secs_f64();
+                tracing::warn!("{url}: {why}; attempt {attempt} in {seconds:.1} s");
+                sleep(delay).await;
+            }
+            Next::GiveUp => return Err(why.context(format!("cannot play from {}", peer(url)))),
+        }
+    }
+}
+
+async fn play(url: &RtmpUrl, tls: Option<&tls::Connector>) -> Result<Player, Error> {
+    let io = server::dial(url, tls).await?;
+    Player::over(io, url, Arc::new(ClientConfig::default())).await
+}
+
+async fn pass_on(
+    player: &mut Player,
+    timeline: &mut Timeline,
+    lanes: &[Arc<Lane>],
+) -> Result<(), Error> {
+    while let Some(frame) = player.next_frame().await? {
+        if is_for_player(&frame) {
+            continue;
+        }
+        let frame = timeline.place(frame);
+        for lane in lanes {
+            lane.push(&frame);
+        }
+    }
+    Ok(())
+}
+
+/// Publishes what comes through `lane`; whether the end of it was reached.
+async fn output(lane: Arc<Lane>, mut publisher: ReconnectingPublisher, url: RtmpUrl) -> bool {
+    // A stream without media is not announced: servers would throw it out.
+    let mut has_begun = false;
+    loop {
+        match lane.pop() {
+            Item::Frame(frame) => {
+                has_begun = true;
+                publisher.send(&frame).await;
+                continue;
+            }
+            Item::End if !has_begun => return true,
+            Item::End => break,
+            Item::Nothing => {}
+        }
+        tokio::select! {
+            () = lane.woken() => {}
+            event = publisher.next_event(), if has_begun => match event {
+                Some(event) => report(&url, event),
+                None => return false,
+            },
+        }
+    }
+    let flushing = async {
+        loop {
+            match publisher.flush().await {
+                Ok(()) => return true,
+                Err(Some(event)) => report(&url, event),
+                Err(None) => return false,
+            }
+        }
+    };
+    let is_flushed = timeout(FLUSH_TIMEOUT, flushing).await.unwrap_or(false);
+    if !is_flushed && publisher.state() != PublisherState::GaveUp {
+        tracing::error!("{url}: not everything was sent before the end");
+    }
+    let dropped = publisher.dropped();
+    if dropped.video + dropped.audio > 0 {
+        let (video, audio) = (dropped.video, dropped.audio);
+        tracing::warn!("{url}: {video} video and {audio} audio frames were dropped");
+    }
+    match publisher.finish().await {
+        Ok(()) => is_flushed,
+        Err(error) => {
+            tracing::error!("{url}: {:#}", session_failure(&error, &url));
+            false
+        }
+    }
+}
+
+/// Waits for all outputs, counting those that reached the end.
+async fn join(outputs: &mut JoinSet<bool>, reached: &mut usize) {
+    while let Some(output) = outputs.join_next().await {
+        *reached += usize::from(output.unwrap_or(false));
+    }
+}
+
+const NOBODY_LEFT: &str = "every destination has given up";
+
+/// How long destinations may take to get what waits when the source has ended.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,270 @@
+//! `rtmp relay` and `rtmp publish --reconnect` between servers in this process.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::PathBuf,
+    process::{Output, Stdio},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use rtmp_proto::{
+    Request, Server, ServerConfig, ServerEvent, Status, StatusCode, Timestamp,
+    amf::{Object, Value, amf0},
+    flv::{FileWriter, Frame},
+};
+use rtmp_tokio::{BoxedTransport, Connection, Listener};
+use tokio::process::{Child, Command};
+
+/// The dead one is asked again and again; the other one does not notice.
+#[tokio::test]
+async fn a_dead_destination_does_not_disturb_the_other() {
+    let listener = listen().await;
+    let file = file("two", &stream(10));
+    let child = rtmp(&["relay", &file, &nobody(), &url(&listener)]);
+    let (frames, is_stopped) = take_stream(accept(&listener).await).await;
+    assert_eq!(frames, stream(10));
+    assert!(is_stopped);
+    let (code, said) = outcome(child.wait_with_output().await.unwrap());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("/live/…: publishing\n"), "{said}");
+    assert!(said.contains("refused; attempt 1 in "), "{said}");
+    assert!(said.contains("not everything was sent"), "{said}");
+}
+
+#[tokio::test]
+async fn a_file_reaches_all_destinations() {
+    let (one, other) = (listen().await, listen().await);
+    let file = file("all", &stream(10));
+    let child = rtmp(&["relay", &file, &url(&one), &url(&other)]);
+    let (one, other) = tokio::join!(async { take_stream(accept(&one).await).await }, async {
+        take_stream(accept(&other).await).await
+    },);
+    assert_eq!(one, (stream(10), true));
+    assert_eq!(other, (stream(10), true));
+    let (code, said) = outcome(child.wait_with_output().await.unwrap());
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[tokio::test]
+async fn without_a_destination_left_it_fails() {
+    let listener = listen().await;
+    let file = file("denied", &stream(500));
+    let child = rtmp(&["relay", &file, &url(&listener)]);
+    let mut connection = accept(&listener).await;
+    loop {
+        match connection.next_event().await.unwrap() {
+            ServerEvent::Connect(request) => accept_request(&mut connection, request),
+            ServerEvent::Publish(request) => {
+                let status = Status::error(StatusCode::PUBLISH_DENIED, "s3cr3tkey is bad");
+                let now = connection.now();
+                connection.session().reject(now, request, status).unwrap();
+            }
+            ServerEvent::Closed(_) => break,
+            _ => {}
+        }
+    }
+    let (code, said) = outcome(child.wait_with_output().await.unwrap());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("gave up: rejected by the peer: NetStream.Publish.Denied (… is bad)\n"),
+        "{said}"
+    );
+    assert!(
+        said.ends_with("\nrtmp: every destination has given up\n"),
+        "{said}"
+    );
+}
+
+/// The source goes away and comes back: the destination sees one stream, and its end at an interrupt.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_source_is_pulled_again() {
+    let (source, destination) = (listen().await, listen().await);
+    let child = rtmp(&["relay", &url(&source), &url(&destination)]);
+    let first = give(accept(&source).await, &stream(5)).await;
+    let mut taking = accept(&destination).await;
+    let mut frames = take_some(&mut taking, 7).await;
+    drop(first);
+    let again = give(accept(&source).await, &stream(5)).await;
+    frames.extend(take_some(&mut taking, 7).await);
+    assert_eq!(
+        payloads(&frames),
+        payloads(&[stream(5), stream(5)].concat())
+    );
+    let coded = frames.iter().filter(|frame| frame.is_coded_media());
+    let times: Vec<_> = coded.map(|frame| frame.timestamp.as_millis()).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    interrupt(&child).await;
+    let (rest, is_stopped) = take_stream(taking).await;
+    assert!(rest.is_empty() && is_stopped);
+    drop(again);
+    let (code, said) = outcome(child.wait_with_output().await.unwrap());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("; attempt 1 in "), "{said}");
+}
+
+#[tokio::test]
+async fn publish_goes_on_over_a_new_connection() {
+    let listener = listen().await;
+    let file = file("reconnect", &stream(60));
+    let child = rtmp(&["publish", "--reconnect", &file, &url(&listener)]);
+    let mut first = accept(&listener).await;
+    let before = take_some(&mut first, 15).await;
+    assert_eq!(before, stream(60)[..15]);
+    drop(first);
+    let (after, is_stopped) = take_stream(accept(&listener).await).await;
+    assert!(is_stopped);
+    assert!(after[0].is_metadata() && after[1].is_configuration());
+    assert!(after[2].is_key_frame());
+    assert_eq!(after.last(), stream(60).last());
+    let (code, said) = outcome(child.wait_with_output().await.unwrap());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(": publishing again\n"), "{said}");
+}
+
+async fn listen() -> Listener {
+    Listener::bind("127.0.0.1:0").await.unwrap()
+}
+
+fn url(listener: &Listener) -> String {
+    let address = listener.local_addr().unwrap();
+    format!("rtmp://{address}/live/s3cr3tkey?token=t0k3nvalue")
+}
+
+/// A URL where nobody listens.
+fn nobody() -> String {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = address.local_addr().unwrap();
+    format!("rtmp://{address}/live/s3cr3tkey")
+}
+
+async fn accept(listener: &Listener) -> Connection<BoxedTransport, Server> {
+    let (incoming, _) = listener.accept().await.unwrap();
+    let io = incoming.establish().await.unwrap();
+    Connection::new(io, Arc::new(ServerConfig::default())).unwrap()
+}
+
+fn accept_request(connection: &mut Connection<BoxedTransport, Server>, request: impl Request) {
+    let now = connection.now();
+    connection.session().accept(now, request).unwrap();
+}
+
+/// The next `count` frames published.
+async fn take_some(
+    connection: &mut Connection<BoxedTransport, Server>,
+    count: usize,
+) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    while frames.len() < count {
+        match connection.next_event().await.unwrap() {
+            ServerEvent::Connect(request) => accept_request(connection, request),
+            ServerEvent::Publish(request) => accept_request(connection, request),
+            ServerEvent::Frame { frame, .. } => frames.push(frame),
+            ServerEvent::Closed(reason) => panic!("{reason} after {} frames", frames.len()),
+            _ => {}
+        }
+    }
+    frames
+}
+
+/// Everything published, and whether the publisher said that it was over.
+async fn take_stream(mut connection: Connection<BoxedTransport, Server>) -> (Vec<Frame>, bool) {
+    let (mut frames, mut is_stopped) = (Vec::new(), false);
+    loop {
+        match connection.next_event().await.unwrap() {
+            ServerEvent::Connect(request) => accept_request(&mut connection, request),
+            ServerEvent::Publish(request) => accept_request(&mut connection, request),
+            ServerEvent::Frame { frame, .. } => frames.push(frame),
+            ServerEvent::PublishStopped { .. } => is_stopped = true,
+            ServerEvent::Closed(_) => return (frames, is_stopped),
+            _ => {}
+        }
+    }
+}
+
+/// Plays `frames` and leaves the player connected.
+async fn give(
+    mut connection: Connection<BoxedTransport, Server>,
+    frames: &[Frame],
+) -> Connection<BoxedTransport, Server> {
+    loop {
+        match connection.next_event().await.unwrap() {
+            ServerEvent::Connect(request) => accept_request(&mut connection, request),
+            ServerEvent::Play(request) => {
+                let stream = request.stream();
+                accept_request(&mut connection, request);
+                for frame in frames {
+                    connection.session().send_frame(stream, frame).unwrap();
+                }
+                connection.flush().await.unwrap();
+                return connection;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Metadata, a configuration, and video of 25 pictures a second with a key frame every fifth.
+fn stream(pictures: u32) -> Vec<Frame> {
+    let mut metadata = Vec::new();
+    let properties = Object::new().with("videocodecid", 7.0);
+    amf0::encode(&Value::from("onMetaData"), &mut metadata);
+    amf0::encode(&Value::EcmaArray(properties), &mut metadata);
+    let mut frames = vec![
+        Frame::data(Timestamp::ZERO, metadata.into()),
+        Frame::video(Timestamp::ZERO, Bytes::from_static(&[0x17, 0, 0, 0, 0, 1])),
+    ];
+    frames.extend((0..pictures).map(|n| {
+        let kind = if n % 5 == 0 { 0x17 } else { 0x27 };
+        let payload = [&[kind, 1, 0, 0, 0][..], &[kind; 1000], &n.to_be_bytes()].concat();
+        Frame::video(Timestamp::from_millis(n * 40), payload.into())
+    }));
+    frames
+}
+
+fn payloads(frames: &[Frame]) -> Vec<&[u8]> {
+    frames.iter().map(|frame| &frame.payload[..]).collect()
+}
+
+fn file(name: &str, frames: &[Frame]) -> String {
+    let mut out = FileWriter::header(true, true).to_vec();
+    for frame in frames {
+        FileWriter::keeping_timestamps()
+            .encode(frame, &mut out)
+            .unwrap();
+    }
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("relay-{name}.flv"));
+    fs::write(&path, out).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn rtmp(args: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_rtmp"))
+        .args(args)
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+#[cfg(unix)]
+async fn interrupt(child: &Child) {
+    let id = child.id().expect("still running").to_string();
+    let killed = Command::new("kill").args(["-INT", &id]).status().await;
+    assert!(killed.unwrap().success());
+}
+
+/// The exit code and what was said, which holds no secrets.
+fn outcome(output: Output) -> (Option<i32>, String) {
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        !said.contains("s3cr3t") && !said.contains("t0k3n"),
+        "{said}"
+    );
+    (output.status.code(), said)
+}
