@@ -352,3 +352,74 @@ async fn a_stalled_server_is_left() {
         Some(ServerEvent::Frame { stream, .. }) if *stream == ONE
     ));
 }
+
+/// A certificate that nobody vouches for does not get better.
+#[cfg(feature = "rustls")]
+#[tokio::test]
+async fn a_refused_certificate_is_final() {
+    use rtmp_tokio::{
+        Listener,
+        tls::{Acceptor, Connector},
+    };
+
+    let made = |name: &str| {
+        let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let (certificate, key) = (path.with_extension("crt"), path.with_extension("key"));
+        std::fs::write(&certificate, certified.cert.pem()).unwrap();
+        std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
+        (certificate, key)
+    };
+    let (certificate, key) = made("reconnect-server");
+    let (other, _) = made("reconnect-other");
+    let acceptor = Acceptor::new(&certificate, &key).unwrap();
+    let listener = Listener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let listener = listener.with_tls(acceptor);
+    let url = format!("rtmps://localhost:{port}/live/key");
+    let mut publisher = ReconnectingPublisher::new(
+        url.parse().unwrap(),
+        Arc::default(),
+        Some(Connector::new(Some(&other)).unwrap()),
+        ReconnectConfig::default(),
+    );
+    let serving = async { listener.accept().await.unwrap().0.establish().await.err() };
+    let (event, refused) = tokio::join!(publisher.next_event(), serving);
+    assert!(matches!(event, Some(PublisherEvent::GaveUp(Error::Tls(_)))));
+    assert!(refused.is_some());
+    assert_eq!(publisher.state(), PublisherState::GaveUp);
+    assert!(publisher.next_event().await.is_none());
+}
+
+/// Without video there is no key frame to wait for.
+#[tokio::test(start_paused = true)]
+async fn sound_alone_moves_at_once() {
+    let network = Network::default();
+    let (first, second) = (network.accepts(), network.accepts());
+    let serving = async {
+        let mut server = server(first);
+        let mut events = Vec::new();
+        while frames(&events).len() < 5 {
+            let event = server.next_event().await.unwrap();
+            events.extend(answer(&mut server, event));
+        }
+        let request = Status::new(StatusCode::CONNECT_RECONNECT_REQUEST, "update");
+        let control = MessageStreamId::CONTROL;
+        server.session().send_status(control, &request).unwrap();
+        events.extend(serve(&mut server).await);
+        frames(&events)
+    };
+    let all: Vec<_> = (0..20).map(|n| frame(n * 100, AUDIO)).collect();
+    let mut same = server(second);
+    let (events, before, after) = tokio::join!(
+        publish(network.publisher(), all.clone()),
+        serving,
+        serve(&mut same),
+    );
+    assert_eq!(
+        events,
+        ["connected 1", "moving to rtmp://host/live", "connected 2"]
+    );
+    assert_eq!(before, all[..5]);
+    assert_eq!(frames(&after), all[5..]);
+}
