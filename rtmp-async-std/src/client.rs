@@ -214,4 +214,4 @@ const END_OF_STREAM: [StatusCode; 3] = [
 ];
 
 /// Output that may wait before a publisher holds back: some tenths of a second of high-quality video.
-const QUEUED_LEN_MAX: usize = 256 << 10;
+pub(crate) const QUEUED_LEN_MAX: usize = 256 << 10;

@@ -26,6 +26,9 @@ pub enum Error {
         /// Its length.
         length: usize,
     },
+    /// The player has ended the stream; the connection goes on.
+    #[error("stream ended by the player")]
+    StreamEnded,
     /// The URL asks for TLS, which this build or this call has none of.
     #[error("rtmps needs TLS, which is not enabled here")]
     NoTls,

@@ -2,7 +2,7 @@
 //!
 //! [`Connection`] drives a session of either role over any `AsyncRead + AsyncWrite`: it reads, writes
 //! and keeps time, and everything else is the session's. [`Publisher`] and [`Player`] are what most
-//! clients need, `Listener` what most servers begin with.
+//! clients need, `Server` what most servers begin with.
 //!
 //! The traits are those of `futures_io` and the timers those of `async-io`, which needs no runtime of
 //! its own: over smol's sockets all this runs on smol, or on any other executor. Without the default
@@ -18,6 +18,7 @@
 mod client;
 mod connection;
 mod error;
+mod server;
 #[cfg(feature = "async-std")]
 mod socket;
 #[cfg(feature = "async-std")]
@@ -27,6 +28,9 @@ mod transport;
 pub use client::{Player, Publisher};
 pub use connection::Connection;
 pub use error::Error;
+pub use server::{Asked, FrameSink, FrameSource, PlayerEvent, Presence, Request, ServerConnection};
+#[cfg(feature = "async-std")]
+pub use server::{IncomingConnection, Server};
 #[cfg(feature = "async-std")]
 pub use socket::Socket;
 pub use transport::{BoxedTransport, Transport};

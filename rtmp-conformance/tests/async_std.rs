@@ -1,5 +1,7 @@
 //! `rtmp-async-std` on async-std and on smol: sockets, TLS and pipes.
 
+#![allow(clippy::duplicate_mod, reason = "the same cases on two executors")]
+
 use std::{path::Path, sync::Arc};
 
 use futures_io::{AsyncRead, AsyncWrite};
@@ -24,6 +26,20 @@ faults!(faulty, Pipes);
 
 dialogues!(smol_tcp, Smol);
 crowds!(smol_tcp_crowd, Smol);
+
+#[path = "cases"]
+mod servers {
+    use super::block_on;
+    use rtmp_async_std as adapter;
+    mod serving;
+}
+
+#[path = "cases"]
+mod smol_servers {
+    use rtmp_async_std as adapter;
+    use smol::block_on;
+    mod serving;
+}
 
 struct Driven<T, R: Role>(rtmp_async_std::Connection<T, R>);
 
@@ -151,7 +167,8 @@ async fn over_sockets<A, B>(
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
-    async_std::task::block_on(future)
+    // It moves the future from frame to frame of the stack.
+    async_std::task::block_on(Box::pin(future))
 }
 
 /// Its sockets, its executor, and the same timers.

@@ -25,6 +25,13 @@ dialogues!(pipe, Piped<Pipes, 4096>);
 crowds!(pipe_crowd, Piped<Pipes, 4096>);
 faults!(faulty, Pipes);
 
+#[path = "cases"]
+mod servers {
+    use super::block_on;
+    use rtmp_tokio as adapter;
+    mod serving;
+}
+
 struct Driven<T, R: Role>(rtmp_tokio::Connection<T, R>);
 
 impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Driven<T, R> {

@@ -2,7 +2,7 @@
 //!
 //! [`Connection`] drives a session of either role over any `AsyncRead + AsyncWrite`: it reads, writes
 //! and keeps time, and everything else is the session's. [`Publisher`] and [`Player`] are what most
-//! clients need, [`Listener`] what most servers begin with. A [`ReconnectingPublisher`] does not end with
+//! clients need, [`Server`] what most servers begin with. A [`ReconnectingPublisher`] does not end with
 //! its connection.
 #![forbid(unsafe_code)]
 
@@ -10,6 +10,7 @@ mod client;
 mod connection;
 mod error;
 mod reconnecting;
+mod server;
 pub mod tls;
 mod transport;
 
@@ -17,6 +18,10 @@ pub use client::{Player, Publisher};
 pub use connection::Connection;
 pub use error::Error;
 pub use reconnecting::{PublisherEvent, PublisherState, ReconnectingPublisher, random};
+pub use server::{
+    Asked, FrameSink, FrameSource, IncomingConnection, PlayerEvent, Presence, Request, Server,
+    ServerConnection,
+};
 pub use transport::{BoxedTransport, Incoming, Listener, Transport, dial};
 
 /// The examples of the README.

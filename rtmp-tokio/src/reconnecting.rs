@@ -474,7 +474,7 @@ impl Error {
             Self::Tls(error) if error.kind() == ErrorKind::InvalidData => Retry::Never,
             Self::Tls(_) => Retry::Always,
             Self::Request(_) | Self::FrameTooLong { .. } => Retry::Never,
-            Self::NoTls | Self::InvalidServerName => Retry::Never,
+            Self::StreamEnded | Self::NoTls | Self::InvalidServerName => Retry::Never,
         }
     }
 }

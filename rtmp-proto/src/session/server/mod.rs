@@ -99,8 +99,57 @@ pub enum ServerEvent {
     Closed(CloseReason),
 }
 
+impl ServerEvent {
+    /// Whether the player on `stream` goes on after it missed something: it had paused, or had video
+    /// switched off. It should get headers and a key frame next.
+    pub fn is_resumption(&self, on: MessageStreamId) -> bool {
+        match *self {
+            Self::Paused {
+                stream, is_paused, ..
+            } => stream == on && !is_paused,
+            Self::Receives { stream, video, .. } => stream == on && video,
+            _ => false,
+        }
+    }
+}
+
 /// Answers and what a server tells its players.
 impl Session<Server> {
+    /// Answers an event that has no meaning for the application: `connect` is accepted, seeking fails as
+    /// it does in live streams, unknown commands get an error, and a `publish` or `play` is rejected.
+    /// What needs no answer gets none.
+    ///
+    /// # Errors
+    ///
+    /// The session has ended, the request is not the one that waits here, or too much waits already.
+    pub fn answer_by_default(
+        &mut self,
+        now: Instant,
+        event: ServerEvent,
+    ) -> Result<(), RequestError> {
+        match event {
+            ServerEvent::Connect(request) => self.accept(now, request),
+            ServerEvent::Seek(request) => {
+                let status =
+                    Status::error(StatusCode::SEEK_FAILED, "live streams cannot be sought");
+                self.reject(now, request, status)
+            }
+            ServerEvent::Publish(request) => {
+                let status = Status::error(StatusCode::PUBLISH_DENIED, "nothing can be published");
+                self.reject(now, request, status)
+            }
+            ServerEvent::Play(request) => {
+                let status = Status::error(StatusCode::PLAY_FAILED, "nothing can be played");
+                self.reject(now, request, status)
+            }
+            ServerEvent::Call(call) => {
+                let status = Status::error(StatusCode::CALL_FAILED, "no such procedure");
+                self.respond(call, Err(status))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Accepts `request` and tells the client.
     ///
     /// # Errors
