@@ -1,23 +1,18 @@
 //! One client: its requests, what it publishes and what it plays.
 
-use std::{collections::BTreeMap, fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, io, net::SocketAddr, sync::Arc};
 
 use rtmp_proto::{
     CloseReason, MessageStreamId, PlayRequest, PublishRequest, Query, ServerEvent, Status,
     StatusCode, StreamName,
 };
-use rtmp_tokio::{BoxedTransport, Error, Incoming};
-use tokio::{
-    sync::{Notify, watch},
-    task::coop::consume_budget,
-    time,
-};
-use tracing::{debug, info, warn};
+use rtmp_tokio::{BoxedTransport, Error, IncomingConnection, Presence};
+use tokio::{sync::Notify, task::coop::consume_budget};
+use tracing::{debug, info};
 
 use super::{
-    Server,
     feed::Item,
-    hub::{Publication, Subscription},
+    hub::{Hub, Publication, Subscription},
 };
 use crate::args::Key;
 
@@ -29,44 +24,23 @@ pub(super) struct Access {
 }
 
 /// Serves a client until it leaves, misbehaves, or the program stops.
-pub(super) async fn serve(
-    server: Arc<Server>,
-    incoming: Incoming,
-    peer: SocketAddr,
-    mut stopping: watch::Receiver<()>,
-) {
-    let established = tokio::select! {
-        established = time::timeout(TLS_TIMEOUT, incoming.establish()) => established,
-        _ = stopping.changed() => return,
+pub(super) async fn serve(hub: Arc<Hub>, access: Arc<Access>, incoming: IncomingConnection) {
+    let peer = incoming.peer_addr();
+    let (connection, mut presence) = match incoming.establish().await {
+        Ok(connection) => connection.into_parts(),
+        Err(Error::Closed(CloseReason::Local)) => return,
+        Err(error) => return info!(%peer, "connection not established: {}", Chain(&error)),
     };
-    let transport = match established {
-        Ok(Ok(transport)) => transport,
-        Ok(Err(error)) => return info!(%peer, "connection not established: {}", Chain(&error)),
-        Err(_) => return info!(%peer, "connection not established: tls took too long"),
-    };
-    let connection = match rtmp_tokio::Connection::new(transport, Arc::clone(&server.config)) {
-        Ok(connection) => connection,
-        Err(error) => return warn!(%peer, "cannot serve: {error}"),
-    };
-    let mut client = Client {
-        server,
-        peer,
-        connection,
-        streams: BTreeMap::new(),
-        wake: Arc::new(Notify::new()),
-        end: None,
-    };
-    let outcome = tokio::select! {
-        outcome = client.run() => outcome,
-        _ = stopping.changed() => client.connection.close().await.map(|()| CloseReason::Local),
-    };
+    let mut client = Client::new(hub, access, connection, peer);
+    let outcome = client.run(&mut presence).await;
     client.report(outcome);
 }
 
 type Connection = rtmp_tokio::Connection<BoxedTransport, rtmp_proto::Server>;
 
 struct Client {
-    server: Arc<Server>,
+    hub: Arc<Hub>,
+    access: Arc<Access>,
     peer: SocketAddr,
     connection: Connection,
     streams: BTreeMap<MessageStreamId, Activity>,
@@ -83,7 +57,42 @@ enum Activity {
 }
 
 impl Client {
-    async fn run(&mut self) -> Result<CloseReason, Error> {
+    fn new(hub: Arc<Hub>, access: Arc<Access>, connection: Connection, peer: SocketAddr) -> Self {
+        Self {
+            hub,
+            access,
+            peer,
+            connection,
+            streams: BTreeMap::new(),
+            wake: Arc::default(),
+            end: None,
+        }
+    }
+
+    /// Up to the end of the connection, which a shutdown brings about in good order.
+    async fn run(&mut self, presence: &mut Presence) -> Result<CloseReason, Error> {
+        tokio::select! {
+            outcome = self.serve() => return outcome,
+            () = presence.stopping() => {}
+        }
+        // Everything published has been passed on; players get it, and what others still pass on.
+        self.stop_publishing(|_| true);
+        presence.set_sourceless();
+        if !self.streams.is_empty() {
+            tokio::select! {
+                outcome = self.serve() => return outcome,
+                () = presence.stopping() => {}
+            }
+            while self.fill_output() {
+                self.connection.flush_to(OUTPUT_LOW).await?;
+            }
+        }
+        self.connection.close().await?;
+        Ok(CloseReason::Local)
+    }
+
+    /// Up to the end that the client brings about.
+    async fn serve(&mut self) -> Result<CloseReason, Error> {
         loop {
             // One read may hold thousands of frames, each for hundreds of players: without a pause
             // between them, a few such publishers would keep everybody else waiting.
@@ -131,16 +140,9 @@ impl Client {
     }
 
     fn on_event(&mut self, event: ServerEvent) -> Result<(), Error> {
-        let now = self.connection.now();
         match event {
-            ServerEvent::Connect(request) => self.connection.session().accept(now, request)?,
             ServerEvent::Publish(request) => self.on_publish(request)?,
             ServerEvent::Play(request) => self.on_play(request)?,
-            ServerEvent::Seek(request) => {
-                let status =
-                    Status::error(StatusCode::SEEK_FAILED, "live streams cannot be sought");
-                self.connection.session().reject(now, request, status)?;
-            }
             ServerEvent::Frame { stream, frame } => {
                 if let Some(Activity::Publishing(publication)) = self.streams.get(&stream) {
                     publication.push(&frame);
@@ -149,24 +151,20 @@ impl Client {
             ServerEvent::PublishStopped { stream } | ServerEvent::PlayStopped { stream } => {
                 self.stop(stream);
             }
-            ServerEvent::Paused {
-                stream,
-                is_paused: false,
-                ..
-            }
-            | ServerEvent::Receives {
-                stream,
-                video: true,
-                ..
-            } => self.restart(stream),
-            ServerEvent::Call(call) => {
-                debug!(peer = %self.peer, command = ?call.command().name, "unknown command");
-                let status = Status::error(StatusCode::CALL_FAILED, "no such procedure");
-                self.connection.session().respond(call, Err(status))?;
+            ServerEvent::Paused { stream, .. } | ServerEvent::Receives { stream, .. }
+                if event.is_resumption(stream) =>
+            {
+                self.restart(stream);
             }
             ServerEvent::StateChanged(state) => debug!(peer = %self.peer, %state, "state changed"),
             ServerEvent::Unhandled(message) => debug!(peer = %self.peer, ?message, "ignored"),
-            _ => {}
+            other => {
+                if let ServerEvent::Call(call) = &other {
+                    debug!(peer = %self.peer, command = ?call.command().name, "unknown command");
+                }
+                let now = self.connection.now();
+                self.connection.session().answer_by_default(now, other)?;
+            }
         }
         Ok(())
     }
@@ -174,17 +172,17 @@ impl Client {
     fn on_publish(&mut self, request: PublishRequest) -> Result<(), Error> {
         let (peer, name) = (self.peer, request.name().clone());
         let now = self.connection.now();
-        if !is_allowed(self.server.access.publish_key.as_ref(), request.query()) {
+        if !is_allowed(self.access.publish_key.as_ref(), request.query()) {
             info!(%peer, %name, "publisher rejected: wrong or missing key");
             let status = Status::error(StatusCode::PUBLISH_DENIED, "wrong or missing key");
             return Ok(self.connection.session().reject(now, request, status)?);
         }
-        if self.server.hub.replaces() {
+        if self.hub.replaces() {
             // Taking over from oneself ends that stream, not the connection.
-            self.stop_publishing(&name);
+            self.stop_publishing(|other| *other == name);
         }
         let wake = Arc::clone(&self.wake);
-        let Some(publication) = self.server.hub.publish(&name, wake) else {
+        let Some(publication) = self.hub.publish(&name, wake) else {
             info!(%peer, %name, "publisher rejected: the stream has a publisher");
             let status = Status::error(StatusCode::PUBLISH_BAD_NAME, "stream is being published");
             return Ok(self.connection.session().reject(now, request, status)?);
@@ -200,7 +198,7 @@ impl Client {
     fn on_play(&mut self, request: PlayRequest) -> Result<(), Error> {
         let (peer, name) = (self.peer, request.name().clone());
         let now = self.connection.now();
-        if !is_allowed(self.server.access.play_key.as_ref(), request.query()) {
+        if !is_allowed(self.access.play_key.as_ref(), request.query()) {
             info!(%peer, %name, "player rejected: wrong or missing key");
             let status = Status::error(StatusCode::PLAY_FAILED, "wrong or missing key");
             return Ok(self.connection.session().reject(now, request, status)?);
@@ -209,7 +207,7 @@ impl Client {
         let stream = request.stream();
         self.connection.session().accept(now, request)?;
         self.stop(stream);
-        let subscription = self.server.hub.play(&name, Arc::clone(&self.wake));
+        let subscription = self.hub.play(&name, Arc::clone(&self.wake));
         self.streams.insert(stream, Activity::Playing(subscription));
         Ok(())
     }
@@ -221,16 +219,13 @@ impl Client {
         }
     }
 
-    fn stop_publishing(&mut self, name: &StreamName) {
-        let publishes = |activity: &Activity| match activity {
-            Activity::Publishing(publication) => publication.name() == name,
+    fn stop_publishing(&mut self, which: impl Fn(&StreamName) -> bool) {
+        let is_meant = |activity: &Activity| match activity {
+            Activity::Publishing(publication) => which(publication.name()),
             Activity::Playing(_) => false,
         };
-        let stream = self
-            .streams
-            .iter()
-            .find(|(_, activity)| publishes(activity));
-        if let Some((&stream, _)) = stream {
+        let streams = self.streams.iter().filter(|(_, it)| is_meant(it));
+        for stream in streams.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.stop(stream);
         }
     }
@@ -339,18 +334,15 @@ const OUTPUT_HIGH: usize = 128 << 10;
 /// Output below which more is added.
 const OUTPUT_LOW: usize = 32 << 10;
 
-/// For the TLS handshake; the RTMP handshake has its own deadline.
-const TLS_TIMEOUT: Duration = Duration::from_secs(10);
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use bytes::Bytes;
-    use rtmp_proto::{
-        ClientConfig, ClientEvent, ServerConfig, StreamTarget, Timestamp, flv::Frame,
-    };
+    use rtmp_proto::{ClientConfig, ClientEvent, StreamTarget, Timestamp, flv::Frame};
     use tokio::task;
 
-    use super::{super::Hub, *};
+    use super::*;
     use crate::args::OnDuplicate;
 
     const FRAMES: usize = 2000;
@@ -363,7 +355,7 @@ mod tests {
         let player = hub.play(&name, Arc::default());
         assert_eq!(player.pop(), None);
         let (here, there) = tokio::io::duplex(1 << 20);
-        let serving = task::spawn(async move { client(hub, there).run().await });
+        let serving = task::spawn(async move { client(hub, there).serve().await });
         let publisher = publish_at_once(here).await;
         let (mut received, mut most_at_once) = (0, 0);
         while received < FRAMES {
@@ -384,7 +376,7 @@ mod tests {
         let player = hub.play(&StreamTarget::new("live", "stream").name, Arc::default());
         assert_eq!(player.pop(), None);
         let (here, there) = tokio::io::duplex(1 << 20);
-        let serving = task::spawn(async move { client(hub, there).run().await });
+        let serving = task::spawn(async move { client(hub, there).serve().await });
         let config = Arc::new(ClientConfig::default());
         let mut connection = rtmp_tokio::Connection::new(here, config).unwrap();
         let now = connection.now();
@@ -415,23 +407,13 @@ mod tests {
     }
 
     fn client(hub: Arc<Hub>, transport: tokio::io::DuplexStream) -> Client {
-        let config = Arc::new(ServerConfig::default());
+        let access = Arc::new(Access {
+            publish_key: None,
+            play_key: None,
+        });
         let transport: BoxedTransport = Box::new(transport);
-        Client {
-            peer: ([127, 0, 0, 1], 1).into(),
-            connection: Connection::new(transport, Arc::clone(&config)).unwrap(),
-            server: Arc::new(Server {
-                hub,
-                access: Access {
-                    publish_key: None,
-                    play_key: None,
-                },
-                config,
-            }),
-            streams: BTreeMap::new(),
-            wake: Arc::default(),
-            end: None,
-        }
+        let connection = Connection::new(transport, Arc::default()).unwrap();
+        Client::new(hub, access, connection, ([127, 0, 0, 1], 1).into())
     }
 
     /// Publishes frames in one write.

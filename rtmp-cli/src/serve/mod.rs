@@ -14,12 +14,12 @@ mod feed;
 mod hub;
 mod recorder;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use rtmp_proto::ServerConfig;
-use rtmp_tokio::{Listener, tls};
-use tokio::{sync::watch, task::JoinSet, time};
+use rtmp_tokio::{Listener, Server, tls};
+use tokio::time;
 use tracing::{info, warn};
 
 use self::{connection::Access, hub::Hub};
@@ -36,42 +36,47 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         (Some(certificate), Some(key)) => Some(tls::Acceptor::new(certificate, key)?),
         _ => None,
     };
-    let mut listeners = Vec::new();
+    let mut server = Server::new(Arc::new(config()));
     for address in &args.listen {
-        listeners.push(listen(address, acceptor.as_ref()).await?);
+        server = server.with_listener(listen(address, acceptor.as_ref()).await?);
     }
-    let server = Arc::new(Server {
-        hub: Hub::new(args.on_duplicate, args.republish_wait, args.record),
-        access: Access {
-            publish_key: args.publish_key,
-            play_key: args.play_key,
-        },
-        config: Arc::new(config()),
+    let hub = Hub::new(args.on_duplicate, args.republish_wait, args.record);
+    let access = Arc::new(Access {
+        publish_key: args.publish_key,
+        play_key: args.play_key,
     });
-    let (stop, stopping) = watch::channel(());
-    let mut accepting = JoinSet::new();
-    for listener in listeners {
-        accepting.spawn(accept(listener, Arc::clone(&server), stopping.clone()));
+    let stop = shutdown::requested();
+    let mut stop = pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = server.accept() => accepted,
+            stopped = &mut stop => break stopped?,
+        };
+        match accepted {
+            Ok(incoming) => {
+                let (hub, access) = (Arc::clone(&hub), Arc::clone(&access));
+                tokio::spawn(connection::serve(hub, access, incoming));
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: some connection has to end first.
+                warn!("cannot accept connections: {error}");
+                tokio::select! {
+                    () = time::sleep(ACCEPT_PAUSE) => {}
+                    stopped = &mut stop => break stopped?,
+                }
+            }
+        }
     }
-    shutdown::requested().await?;
     info!("shutting down");
-    drop(stop);
-    drop(stopping);
-    let all_ended = async {
-        while accepting.join_next().await.is_some() {}
-        server.hub.finish_recordings().await;
-    };
-    if time::timeout(SHUTDOWN_MAX, all_ended).await.is_err() {
-        warn!("some connections did not end in time");
+    let left = server.shutdown(SHUTDOWN_MAX).await;
+    if left > 0 {
+        warn!("{left} connections did not end in time");
+    }
+    let recordings = time::timeout(RECORDINGS_MAX, hub.finish_recordings());
+    if recordings.await.is_err() {
+        warn!("some recordings did not end in time");
     }
     Ok(())
-}
-
-/// What all connections share.
-struct Server {
-    hub: Arc<Hub>,
-    access: Access,
-    config: Arc<ServerConfig>,
 }
 
 /// The defaults, with fewer streams for each connection: what the server keeps for late joiners and
@@ -99,33 +104,11 @@ async fn listen(
     Ok(listener.with_tls(acceptor.clone()))
 }
 
-/// Accepts connections until the program stops, then waits for them to end.
-async fn accept(listener: Listener, server: Arc<Server>, mut stopping: watch::Receiver<()>) {
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            Some(_) = connections.join_next() => continue,
-            // The sender is never used, only dropped.
-            _ = stopping.changed() => break,
-        };
-        match accepted {
-            Ok((incoming, peer)) => {
-                let server = Arc::clone(&server);
-                connections.spawn(connection::serve(server, incoming, peer, stopping.clone()));
-            }
-            Err(error) => {
-                // Out of file descriptors, most likely: some connection has to end first.
-                warn!("cannot accept connections: {error}");
-                time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-    while connections.join_next().await.is_some() {}
-}
-
 /// How long streams may take to end properly.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(8);
+
+/// How long the disk may take after that.
+const RECORDINGS_MAX: Duration = Duration::from_secs(2);
 
 /// Encoders and players use one; more are for those that do several things at once.
 const MESSAGE_STREAMS: usize = 4;

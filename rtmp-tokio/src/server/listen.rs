@@ -86,22 +86,23 @@ impl Server {
         address: impl ToSocketAddrs,
         config: Arc<ServerConfig>,
     ) -> Result<Self, Error> {
-        Ok(Self::new(Listener::bind(address).await?, config))
+        let listener = Listener::bind(address).await?;
+        Ok(Self::new(config).with_listener(listener))
     }
 
-    /// Accepts what comes to `listener`, which may have TLS.
-    pub fn new(listener: Listener, config: Arc<ServerConfig>) -> Self {
+    /// A server that listens nowhere yet.
+    pub fn new(config: Arc<ServerConfig>) -> Self {
         Self {
-            listeners: vec![listener],
+            listeners: Vec::new(),
             turn: AtomicUsize::new(0),
             config,
             shutdown: Shutdown::new(),
         }
     }
 
-    /// Accepts what comes to `listener` too.
+    /// Accepts what comes to `listener` too, which may have TLS.
     #[must_use]
-    pub fn and(mut self, listener: Listener) -> Self {
+    pub fn with_listener(mut self, listener: Listener) -> Self {
         self.listeners.push(listener);
         self
     }
@@ -123,8 +124,8 @@ impl Server {
             .iter()
             .map(|listener| Box::pin(listener.accept()))
             .collect();
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % accepting.len().max(1);
-        accepting.rotate_left(turn);
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        accepting.rotate_left(turn.checked_rem(self.listeners.len()).unwrap_or(0));
         let accepted = future::poll_fn(|cx| {
             let mut polled = accepting.iter_mut().map(|next| next.as_mut().poll(cx));
             polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
