@@ -5,7 +5,7 @@ use core::fmt;
 #[cfg(feature = "std")]
 use std::io::IoSlice;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// The output of a session: an ordered queue of bytes.
 ///
@@ -191,6 +191,24 @@ impl Buf for Transmit<'_> {
     fn advance(&mut self, count: usize) {
         self.queue.advance(count);
     }
+
+    /// The next `len` bytes, which count as written: for writers that own what they write. A payload
+    /// is shared if they are of one piece, so ask for [`chunk`](Buf::chunk) by `chunk`.
+    fn copy_to_bytes(&mut self, len: usize) -> Bytes {
+        match self.queue.pieces.front() {
+            Some(Piece::Shared(payload)) if len <= payload.len() => {
+                let bytes = payload.slice(..len);
+                self.advance(len);
+                bytes
+            }
+            _ => {
+                assert!(len <= self.remaining(), "cannot copy more than is queued");
+                let mut bytes = BytesMut::with_capacity(len);
+                bytes.put(self.take(len));
+                bytes.freeze()
+            }
+        }
+    }
 }
 
 impl fmt::Debug for Transmit<'_> {
@@ -295,6 +313,50 @@ mod tests {
         queue.share(big.clone());
         let pieces: Vec<_> = queue.slices().map(<[u8]>::as_ptr).collect();
         assert_eq!(pieces[1], big.as_ptr());
+    }
+
+    /// Writers that own their buffers take the same bytes in any portions, and whole payloads as they
+    /// are.
+    #[test]
+    fn owned_pieces() {
+        let big: Bytes = (0..=255).cycle().take(SHARE_THRESHOLD).collect();
+        let fill = |queue: &mut SendQueue| {
+            for _ in 0..2 {
+                queue.copy(b"header");
+                queue.share(big.clone());
+            }
+        };
+        let mut queue = SendQueue::default();
+        fill(&mut queue);
+        let expected = drain(&mut queue, usize::MAX);
+        for portion in [1, 5, 6, 7, 1000, SHARE_THRESHOLD + 7, usize::MAX] {
+            let mut queue = SendQueue::default();
+            fill(&mut queue);
+            let mut out = Vec::new();
+            while let Some(mut transmit) = queue.transmit() {
+                let portion = portion.min(transmit.remaining());
+                out.extend_from_slice(&transmit.copy_to_bytes(portion));
+            }
+            assert_eq!(out, expected, "portions of {portion}");
+            assert_eq!(queue.written(), expected.len() as u64);
+        }
+
+        fill(&mut queue);
+        let mut transmit = queue.transmit().unwrap();
+        assert_eq!(transmit.copy_to_bytes(6), "header");
+        assert!(transmit.copy_to_bytes(0).is_empty());
+        assert_eq!(transmit.copy_to_bytes(10).as_ptr(), big.as_ptr());
+        let rest = transmit.copy_to_bytes(transmit.chunk().len());
+        assert_eq!(rest.as_ptr(), big[10..].as_ptr());
+        assert_eq!(transmit.copy_to_bytes(7), b"header\0"[..]);
+    }
+
+    #[test]
+    #[should_panic(expected = "cannot copy more than is queued")]
+    fn more_than_there_is() {
+        let mut queue = SendQueue::default();
+        queue.copy(b"header");
+        queue.transmit().unwrap().copy_to_bytes(7);
     }
 
     #[test]
