@@ -3,13 +3,14 @@
 use std::{
     fmt, future,
     io::{self, IoSlice},
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
     time::{self, Duration},
 };
 
-use bytes::Buf;
+use bytes::{Buf, BytesMut};
 use futures_io::{AsyncRead, AsyncWrite};
 use rtmp_proto::{Driver, Instant, Role, Session, handshake::HANDSHAKE_RANDOM_LEN};
 
@@ -23,6 +24,8 @@ use crate::error::Error;
 pub struct Connection<T, R: Role> {
     io: T,
     driver: Driver<R>,
+    /// For the next read: zeroes, none if no read is under way.
+    buffer: BytesMut,
     origin: time::Instant,
     timer: Timer,
     /// The failure of the transport that ends the connection, or will.
@@ -41,6 +44,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<T, R> {
         Ok(Self {
             io,
             driver: Driver::new(Session::new(Instant::ORIGIN, config, random)),
+            buffer: BytesMut::new(),
             origin: time::Instant::now(),
             timer: Timer::default(),
             failure: None,
@@ -200,22 +204,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<T, R> {
 
     /// Reads once.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (buffer, room) = self.driver.read_buffer();
-        // These traits read into bytes that are there.
-        buffer.resize(room, 0);
-        let result = Pin::new(&mut self.io).poll_read(cx, buffer);
-        let count = match &result {
-            Poll::Ready(Ok(count)) => *count,
-            _ => 0,
-        };
-        buffer.truncate(count);
-        let result = ready!(result);
+        if self.buffer.is_empty() {
+            self.buffer = self.driver.take_buffer();
+            // These traits read into bytes that are there.
+            self.buffer.resize(self.buffer.capacity(), 0);
+        }
+        let result = ready!(Pin::new(&mut self.io).poll_read(cx, &mut self.buffer));
         let now = self.now();
         match result {
-            Ok(_) => self.driver.handle_read(now),
+            Ok(0) => self.driver.handle_eof(now),
+            Ok(count) => {
+                let mut input = mem::take(&mut self.buffer);
+                input.truncate(count);
+                self.driver.handle_input(now, input);
+            }
             // TLS without its own good-bye. Where that cuts something short, the session tells.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                self.driver.handle_read(now);
+                self.driver.handle_eof(now);
             }
             Err(error) => {
                 self.driver.handle_read_failure(now);

@@ -95,13 +95,12 @@ impl<R: Role> Blocking<R> {
     fn read(&mut self, longest: Duration) {
         let patience = self.patience().min(longest);
         self.io.set_read_timeout(Some(patience)).unwrap();
-        let (buffer, room) = self.driver.read_buffer();
-        buffer.resize(room, 0);
-        let result = self.io.read(buffer);
-        buffer.truncate(*result.as_ref().unwrap_or(&0));
+        let mut bytes = [0; READ_SIZE];
+        let result = self.io.read(&mut bytes);
         let now = self.now();
         match result {
-            Ok(_) => self.driver.handle_read(now),
+            Ok(0) => self.driver.handle_eof(now),
+            Ok(count) => self.driver.handle_input(now, bytes.get(..count).unwrap()),
             Err(error) if is_later(error.kind()) => {}
             Err(error) => {
                 self.driver.handle_read_failure(now);
@@ -221,6 +220,9 @@ fn finish<F: Future>(future: F) -> F::Output {
         Poll::Pending => panic!("nothing here waits"),
     }
 }
+
+/// Bytes of one read.
+const READ_SIZE: usize = 16 << 10;
 
 /// How long one direction may hold up the other.
 const TURN: Duration = Duration::from_millis(1);

@@ -1,6 +1,6 @@
 //! What every adapter needs around a session: everything but the transport.
 
-use core::time::Duration;
+use core::{mem, time::Duration};
 
 use bytes::BytesMut;
 
@@ -10,7 +10,7 @@ use crate::{
     transmit::Transmit,
 };
 
-/// A [`Session`] with its read buffer, its deadlines and its way to end, for adapters that bind it to
+/// A [`Session`] with its unused input, its deadlines and its way to end, for adapters that bind it to
 /// a runtime.
 ///
 /// An adapter moves bytes and wakes up; what to do next is asked here, in this order, until nothing
@@ -20,10 +20,24 @@ use crate::{
 ///    [`is_finished`](Self::is_finished);
 /// 2. write what [`poll_transmit`](Self::poll_transmit) gives, and flush;
 /// 3. shut the write side down if [`wants_shutdown`](Self::wants_shutdown);
-/// 4. [`feed`](Self::feed) what was read before, else read if [`wants_read`](Self::wants_read);
+/// 4. [`feed`](Self::feed) what was read before, else read if [`wants_read`](Self::wants_read), as
+///    below;
 /// 5. [`handle_timeout`](Self::handle_timeout) if [`poll_timeout`](Self::poll_timeout) has passed, be
 ///    there input or not; after input, since what has arrived is not late because the task was;
 /// 6. wait for the transport, or for that deadline.
+///
+/// # Reading
+///
+/// Whatever a read gives goes to [`handle_input`](Self::handle_input), the end of input to
+/// [`handle_eof`](Self::handle_eof), and an error to
+/// [`handle_read_failure`](Self::handle_read_failure). Three ways of reading:
+///
+/// - `read(&mut [u8])`, blocking or not: into an array that all connections of a thread may share,
+///   then `handle_input(now, &array[..count])`;
+/// - into spare capacity, as tokio's `read_buf`: into [`take_buffer`](Self::take_buffer), which the
+///   adapter keeps until something has come;
+/// - completions, as `io_uring` has them: the system gets [`take_buffer`](Self::take_buffer), and
+///   `handle_input` what the system gives back.
 ///
 /// # The end
 ///
@@ -164,29 +178,45 @@ impl<R: Role> Driver<R> {
         }
     }
 
-    /// Room for one read, to be appended to: empty, with this much capacity (4 KiB at first, more
-    /// while reads come back full).
-    pub fn read_buffer(&mut self) -> (&mut BytesMut, usize) {
-        self.input.reserve(self.read_size);
-        (&mut self.input, self.read_size)
+    /// An empty buffer with capacity for one read (4 KiB at first, more while reads come back full).
+    ///
+    /// It belongs to the caller until [`handle_input`](Self::handle_input), for as long as a read takes;
+    /// one that never comes back costs an allocation, nothing else.
+    #[must_use = "it is for the next read"]
+    pub fn take_buffer(&mut self) -> BytesMut {
+        // The allocation of the last read, if the session is done with it.
+        match self.input.is_empty() && self.input.try_reclaim(self.read_size) {
+            true => mem::take(&mut self.input),
+            false => BytesMut::with_capacity(self.read_size),
+        }
     }
 
-    /// Something was read into [`read_buffer`](Self::read_buffer); nothing means the end of input.
-    pub fn handle_read(&mut self, now: Instant) {
-        let count = self.input.len();
-        if count == self.read_size {
+    /// Bytes were read, into [`take_buffer`](Self::take_buffer) or elsewhere: a slice is copied. No
+    /// bytes are no end of input, that is [`handle_eof`](Self::handle_eof).
+    pub fn handle_input(&mut self, now: Instant, input: impl Into<BytesMut>) {
+        let input = input.into();
+        if input.len() >= self.read_size {
             self.read_size = (2 * self.read_size).min(READ_SIZE_MAX);
         }
-        if count == 0 {
-            self.input_ended = true;
+        if self.ending != Ending::NotYet {
+            return;
         }
+        if self.input.is_empty() {
+            self.input = input;
+        } else {
+            self.input.extend_from_slice(&input);
+        }
+        self.feed(now);
+    }
+
+    /// The input has ended: the peer shut down its side.
+    pub fn handle_eof(&mut self, now: Instant) {
+        self.input_ended = true;
         match self.ending {
-            Ending::NotYet if count == 0 => self.session.handle_eof(now),
-            Ending::NotYet => {
-                self.feed(now);
-            }
-            Ending::Draining { .. } if count == 0 => self.ending = Ending::Done,
-            _ => self.input.clear(),
+            Ending::NotYet => self.session.handle_eof(now),
+            Ending::Draining { .. } => self.ending = Ending::Done,
+            // The answer to it is to be written yet.
+            Ending::Flushing { .. } | Ending::Done => {}
         }
     }
 

@@ -33,12 +33,12 @@ fn pass<A: Role, B: Role>(from: &mut Driver<A>, to: &mut Driver<B>, now: Instant
     while to.wants_read()
         && let Some(mut transmit) = from.poll_transmit()
     {
-        let (buffer, room) = to.read_buffer();
+        let mut buffer = to.take_buffer();
         assert!(buffer.is_empty());
-        let len = transmit.chunk().len().min(room);
+        let len = transmit.chunk().len().min(buffer.capacity());
         buffer.extend_from_slice(&transmit.chunk()[..len]);
         transmit.advance(len);
-        to.handle_read(now);
+        to.handle_input(now, buffer);
         moved = true;
     }
     moved
@@ -101,8 +101,7 @@ fn orderly_end() {
     assert!(!client.wants_shutdown() && client.wants_read() && !client.has_ended());
 
     // The server reads the client's end, and shuts down in turn.
-    server.read_buffer();
-    server.handle_read(now);
+    server.handle_eof(now);
     assert!(server.poll_event(now).is_none());
     let mut rest = Vec::new();
     while let Some(mut transmit) = server.poll_transmit() {
@@ -121,11 +120,9 @@ fn orderly_end() {
     assert!(server.is_finished());
 
     // What the server still said is dropped, and its end ends the client.
-    client.read_buffer().0.extend_from_slice(&rest);
-    client.handle_read(now);
+    client.handle_input(now, &rest[..]);
     assert!(client.poll_event(now).is_none());
-    client.read_buffer();
-    client.handle_read(now);
+    client.handle_eof(now);
     assert!(matches!(
         client.poll_event(now),
         Some(ClientEvent::Closed(CloseReason::Local))
@@ -208,7 +205,7 @@ fn failed_reads() {
 fn reads_grow() {
     let now = at(1);
     let (mut client, mut server) = publishing(now);
-    let mut sizes = vec![server.read_buffer().1];
+    let mut sizes = vec![server.take_buffer().capacity()];
     for _ in 0..4 {
         client
             .session_mut()
@@ -217,8 +214,77 @@ fn reads_grow() {
         while pass(&mut client, &mut server, now) {
             while server.poll_event(now).is_some() {}
         }
-        sizes.push(server.read_buffer().1);
+        sizes.push(server.take_buffer().capacity());
     }
     assert!(sizes.is_sorted(), "{sizes:?}");
     assert_eq!((sizes.first(), sizes.last()), (Some(&4096), Some(&65_536)));
+}
+
+type Way = fn(&mut Driver<Server>, Instant, &[u8]);
+
+/// However input is read, and whatever becomes of the buffers, the session gets every byte once.
+#[test]
+fn ways_to_read() {
+    let now = at(1);
+    let ways: [Way; 4] = [
+        // From an array of the caller's.
+        |server, now, bytes| server.handle_input(now, bytes),
+        // Into spare capacity.
+        |server, now, bytes| {
+            let mut buffer = server.take_buffer();
+            buffer.extend_from_slice(bytes);
+            server.handle_input(now, buffer);
+        },
+        // A read that was given up, one that brought nothing, and a buffer of another's.
+        |server, now, bytes| {
+            drop(server.take_buffer());
+            let buffer = server.take_buffer();
+            server.handle_input(now, buffer);
+            server.handle_input(now, bytes::Bytes::copy_from_slice(bytes));
+        },
+        // Two reads at a time, with input that waits already.
+        |server, now, bytes| {
+            let (mut first, mut second) = (server.take_buffer(), server.take_buffer());
+            let (begin, end) = bytes.split_at(bytes.len() / 2);
+            first.extend_from_slice(begin);
+            second.extend_from_slice(end);
+            server.handle_input(now, first);
+            server.handle_input(now, second);
+        },
+    ];
+    for way in ways {
+        let (mut client, mut server) = publishing(now);
+        let session = client.session_mut();
+        for len in [1, 100, 5000, 3, 4000] {
+            session.send_frame(ONE, &frame(len)).unwrap();
+        }
+        // All of it as one read: the session takes a message at a time.
+        let mut sent = client.poll_transmit().unwrap();
+        way(&mut server, now, &sent.copy_to_bytes(sent.remaining()));
+        let mut lens = Vec::new();
+        while let Some(event) = server.poll_event(now) {
+            if let ServerEvent::Frame { frame, .. } = event {
+                lens.push(frame.payload.len());
+            }
+        }
+        assert_eq!(lens, [1, 100, 5000, 3, 4000]);
+    }
+}
+
+/// The allocation of a read serves the next one.
+#[test]
+fn buffers_are_reused() {
+    let now = at(1);
+    let (mut client, mut server) = publishing(now);
+    let mut places = Vec::new();
+    for _ in 0..3 {
+        client.session_mut().send_frame(ONE, &frame(100)).unwrap();
+        let mut buffer = server.take_buffer();
+        places.push(buffer.as_ptr());
+        let mut sent = client.poll_transmit().unwrap();
+        buffer.extend_from_slice(&sent.copy_to_bytes(sent.remaining()));
+        server.handle_input(now, buffer);
+        while server.poll_event(now).is_some() {}
+    }
+    assert!(places.iter().all(|place| *place == places[0]));
 }

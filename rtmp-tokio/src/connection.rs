@@ -3,13 +3,14 @@
 use std::{
     fmt, future,
     io::{self, IoSlice},
+    mem,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::{Buf, BufMut};
+use bytes::{Buf, BytesMut};
 use rtmp_proto::{Driver, Instant, Role, Session, handshake::HANDSHAKE_RANDOM_LEN};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
@@ -26,6 +27,8 @@ use crate::error::Error;
 pub struct Connection<T, R: Role> {
     io: T,
     driver: Driver<R>,
+    /// For the next read: empty, without capacity if none is under way.
+    buffer: BytesMut,
     origin: time::Instant,
     timer: Timer,
     /// The failure of the transport that ends the connection, or will.
@@ -44,6 +47,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<T, R> {
         Ok(Self {
             io,
             driver: Driver::new(Session::new(Instant::ORIGIN, config, random)),
+            buffer: BytesMut::new(),
             origin: time::Instant::now(),
             timer: Timer::default(),
             failure: None,
@@ -203,15 +207,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<T, R> {
 
     /// Reads once.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (buffer, room) = self.driver.read_buffer();
-        let mut buffer = buffer.limit(room);
-        let result = ready!(pin!(self.io.read_buf(&mut buffer)).poll(cx));
+        if self.buffer.capacity() == 0 {
+            self.buffer = self.driver.take_buffer();
+        }
+        let result = ready!(pin!(self.io.read_buf(&mut self.buffer)).poll(cx));
         let now = self.now();
         match result {
-            Ok(_) => self.driver.handle_read(now),
+            Ok(0) => self.driver.handle_eof(now),
+            Ok(_) => self.driver.handle_input(now, mem::take(&mut self.buffer)),
             // TLS without its own good-bye. Where that cuts something short, the session tells.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                self.driver.handle_read(now);
+                self.driver.handle_eof(now);
             }
             Err(error) => {
                 self.driver.handle_read_failure(now);
