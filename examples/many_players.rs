@@ -1,7 +1,7 @@
 //! Plays one stream many times over: a load for a server.
 //!
 //! ```sh
-//! cargo run --release -p rtmp-tokio --example many_players -- rtmp://localhost/live/test 400 10
+//! cargo run --release -p rtmp-examples --example many_players -- rtmp://localhost/live/test 400 10
 //! ```
 //!
 //! Plays the URL 400 times for 10 seconds after all have begun, and prints how much of the stream's
