@@ -83,6 +83,9 @@ pub struct ClientConfig {
     pub player_version: String,
     /// What a player tells the server it buffers. Default 3 s, as ffmpeg.
     pub buffer: Duration,
+    /// What an adapter that connects by URL lets name resolution, TCP and TLS take together. Default
+    /// 10 s. The session begins after that, with deadlines of its own ([`Limits`]).
+    pub dial_timeout: Duration,
 }
 
 impl Default for ClientConfig {
@@ -96,6 +99,7 @@ impl Default for ClientConfig {
             publisher_version: "FMLE/3.0 (compatible; rtmp-proto)".into(),
             player_version: "LNX 9,0,124,2".into(),
             buffer: Duration::from_secs(3),
+            dial_timeout: Duration::from_secs(10),
         }
     }
 }

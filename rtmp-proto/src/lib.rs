@@ -102,6 +102,7 @@ mod limits;
 pub mod message;
 mod reconnect;
 pub mod relay;
+mod republisher;
 mod retry;
 mod session;
 mod stats;
@@ -120,11 +121,13 @@ pub use leniency::{ExtendedTimestampRule, Leniency};
 pub use limits::{AmfLimits, Limits};
 pub use message::{Status, StatusCode, UserControl};
 pub use reconnect::{Next, Reconnect, ReconnectConfig};
+pub use republisher::{PublisherEvent, PublisherState, Republisher, Step};
 pub use retry::Retry;
 pub use session::{
     Call, Client, ClientEvent, ClientSession, ConnectInfo, ConnectParams, ConnectRequest,
-    PlayOptions, PlayRequest, PublishKind, PublishRequest, Request, Response, Role, SeekRequest,
-    Server, ServerEvent, ServerSession, Session, SessionState, StreamState, Transition,
+    PlayOptions, PlayRequest, Playback, PublishKind, PublishRequest, Request, Response, Role,
+    SEND_AHEAD, SeekRequest, Server, ServerEvent, ServerSession, Session, SessionState,
+    StreamState, Transition,
 };
 pub use stats::{MessageCounts, Stats};
 pub use stream_name::{Query, StreamName, StreamTarget};

@@ -99,7 +99,7 @@ impl TrackSet {
 const FRAME_OVERHEAD: usize = 128;
 
 #[cfg(test)]
-mod testing {
+pub(crate) mod testing {
     use alloc::vec::Vec;
 
     use bytes::Bytes;
@@ -109,7 +109,7 @@ mod testing {
 
     /// Frames as a publisher sends them, told apart by a number in the last four payload bytes.
     #[derive(Clone, Copy, Debug)]
-    pub(super) enum Kind {
+    pub(crate) enum Kind {
         Metadata,
         Data,
         AudioHeader,
@@ -120,7 +120,7 @@ mod testing {
         Inter(u8),
     }
 
-    pub(super) fn frame(kind: Kind, millis: u32, number: u32, padding: usize) -> Frame {
+    pub(crate) fn frame(kind: Kind, millis: u32, number: u32, padding: usize) -> Frame {
         let timestamp = Timestamp::from_millis(millis);
         let payload = |prefix: &[u8]| -> Bytes {
             let mut payload = prefix.to_vec();
@@ -147,16 +147,16 @@ mod testing {
         }
     }
 
-    pub(super) fn number(frame: &Frame) -> u32 {
+    pub(crate) fn number(frame: &Frame) -> u32 {
         let tail = frame.payload.last_chunk().expect("four bytes");
         u32::from_be_bytes(*tail)
     }
 
-    pub(super) fn numbers(frames: impl IntoIterator<Item = Frame>) -> Vec<u32> {
+    pub(crate) fn numbers(frames: impl IntoIterator<Item = Frame>) -> Vec<u32> {
         frames.into_iter().map(|frame| number(&frame)).collect()
     }
 
-    pub(super) fn any_kind() -> impl Strategy<Value = Kind> {
+    pub(crate) fn any_kind() -> impl Strategy<Value = Kind> {
         prop_oneof![
             1 => Just(Kind::Metadata),
             1 => Just(Kind::Data),

@@ -34,7 +34,7 @@ use crate::{
 
 pub use self::{
     call::{Call, Response},
-    client::{Client, ClientEvent, ConnectInfo, ConnectParams, PlayOptions},
+    client::{Client, ClientEvent, ConnectInfo, ConnectParams, PlayOptions, Playback, SEND_AHEAD},
     request::{
         ConnectRequest, PlayRequest, PublishKind, PublishRequest, Request, SeekRequest, Transition,
     },

@@ -1,6 +1,7 @@
 //! The client's role.
 
 mod dialogue;
+mod outcome;
 mod params;
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
@@ -28,7 +29,10 @@ use crate::{
 };
 
 use self::dialogue::failure;
-pub use self::params::{ConnectParams, PlayOptions};
+pub use self::{
+    outcome::{Playback, SEND_AHEAD},
+    params::{ConnectParams, PlayOptions},
+};
 
 /// The client's role in a [`Session`].
 #[derive(Debug, Default)]
@@ -145,7 +149,21 @@ impl Session<Client> {
     ///
     /// The session has connected already, or has ended.
     pub fn play_from(&mut self, now: Instant, url: &RtmpUrl) -> Result<(), RequestError> {
-        self.connect(now, ConnectParams::player(url))?;
+        self.play_with(now, url, ConnectParams::player(url))
+    }
+
+    /// As [`play_from`](Self::play_from), with other parameters for `connect`.
+    ///
+    /// # Errors
+    ///
+    /// The session has connected already, or has ended.
+    pub fn play_with(
+        &mut self,
+        now: Instant,
+        url: &RtmpUrl,
+        params: ConnectParams,
+    ) -> Result<(), RequestError> {
+        self.connect(now, params)?;
         self.role.goal = Some(Goal::Play(url.stream().to_owned()));
         Ok(())
     }
