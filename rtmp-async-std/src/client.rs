@@ -4,8 +4,8 @@ use std::{future, pin::pin, sync::Arc, task::Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use rtmp_proto::{
-    Client, ClientConfig, ClientEvent, CloseReason, MessageStreamId, RtmpUrl, SendError, Stats,
-    StatusCode, flv::Frame, message::Level,
+    Client, ClientConfig, ClientEvent, ConnectParams, MessageStreamId, Playback, RtmpUrl,
+    SEND_AHEAD, SendError, Stats, flv::Frame,
 };
 
 use crate::{connection::Connection, error::Error, transport::BoxedTransport};
@@ -25,13 +25,14 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// The host cannot be reached, or the server refuses.
+    /// The host cannot be reached in time ([`ClientConfig::dial_timeout`]), or the server refuses.
     pub async fn connect(
         url: &RtmpUrl,
         config: Arc<ClientConfig>,
         tls: Option<&tls::Connector>,
     ) -> Result<Self, Error> {
-        Self::over(dial(url, tls).await?, url, config).await
+        let io = dial(url, tls, config.dial_timeout).await?;
+        Self::over(io, url, config).await
     }
 }
 
@@ -42,9 +43,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Publisher<T> {
     ///
     /// The transport fails, or the server refuses.
     pub async fn over(io: T, url: &RtmpUrl, config: Arc<ClientConfig>) -> Result<Self, Error> {
+        Self::with_params(io, url, config, ConnectParams::publisher(url)).await
+    }
+
+    /// As [`over`](Self::over), with other parameters for `connect`.
+    ///
+    /// # Errors
+    ///
+    /// The transport fails, or the server refuses.
+    pub async fn with_params(
+        io: T,
+        url: &RtmpUrl,
+        config: Arc<ClientConfig>,
+        params: ConnectParams,
+    ) -> Result<Self, Error> {
         let mut connection = Connection::new(io, config)?;
         let now = connection.now();
-        connection.session().publish_to(now, url)?;
+        connection.session().publish_with(now, url, params)?;
         loop {
             match connection.next_event().await? {
                 ClientEvent::Publishing { stream } => return Ok(Self { connection, stream }),
@@ -54,7 +69,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Publisher<T> {
         }
     }
 
-    /// Sends `frame`: returns as soon as it is queued, unless more than 256 KiB wait, which the
+    /// Sends `frame`: returns as soon as it is queued, unless more than [`SEND_AHEAD`] bytes wait, which the
     /// network must take first.
     ///
     /// Cancel-safe in the sense that a frame is queued whole or not at all.
@@ -63,8 +78,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Publisher<T> {
     ///
     /// The transport fails, the session ends, or the server stops the stream with an error status.
     pub async fn send(&mut self, frame: &Frame) -> Result<(), Error> {
-        self.connection.flush_to(QUEUED_LEN_MAX).await?;
-        match self.connection.session().send_frame(self.stream, frame) {
+        self.connection.flush_to(SEND_AHEAD).await?;
+        match self.queue(frame) {
             Ok(()) => {}
             Err(SendError::TooLong(payload)) => {
                 let length = payload.len();
@@ -82,8 +97,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Publisher<T> {
         loop {
             match self.connection.next_event().await {
                 Ok(event) => {
-                    if let Some(error) = ending(event) {
-                        return error;
+                    if let Some(reason) = event.publish_end() {
+                        return Error::Closed(reason);
                     }
                 }
                 Err(error) => return error,
@@ -106,6 +121,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Publisher<T> {
         self.connection.session().stats()
     }
 
+    /// For those who drive the connection themselves.
+    pub(crate) fn connection_mut(&mut self) -> &mut Connection<T, Client> {
+        &mut self.connection
+    }
+
+    /// Queues `frame` behind whatever waits.
+    pub(crate) fn queue(&mut self, frame: &Frame) -> Result<(), SendError> {
+        self.connection.session().send_frame(self.stream, frame)
+    }
+
     /// Writes and reads what goes without waiting.
     async fn look_around(&mut self) -> Result<(), Error> {
         let mut ended = pin!(self.ended());
@@ -114,18 +139,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Publisher<T> {
             Poll::Pending => Poll::Ready(Ok(())),
         })
         .await
-    }
-}
-
-/// What an event says about the end of a publisher's stream. Some servers (nginx-rtmp) report an
-/// error after the start and go on reading without using anything.
-fn ending(event: ClientEvent) -> Option<Error> {
-    match event {
-        ClientEvent::Closed(reason) => Some(Error::Closed(reason)),
-        ClientEvent::Status { status, .. } if status.level == Level::Error => {
-            Some(Error::Closed(CloseReason::Refused(status)))
-        }
-        _ => None,
     }
 }
 
@@ -141,13 +154,14 @@ impl Player {
     ///
     /// # Errors
     ///
-    /// The host cannot be reached, or the server refuses.
+    /// The host cannot be reached in time ([`ClientConfig::dial_timeout`]), or the server refuses.
     pub async fn connect(
         url: &RtmpUrl,
         config: Arc<ClientConfig>,
         tls: Option<&tls::Connector>,
     ) -> Result<Self, Error> {
-        Self::over(dial(url, tls).await?, url, config).await
+        let io = dial(url, tls, config.dial_timeout).await?;
+        Self::over(io, url, config).await
     }
 }
 
@@ -158,9 +172,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Player<T> {
     ///
     /// The transport fails, or the server refuses.
     pub async fn over(io: T, url: &RtmpUrl, config: Arc<ClientConfig>) -> Result<Self, Error> {
+        Self::with_params(io, url, config, ConnectParams::player(url)).await
+    }
+
+    /// As [`over`](Self::over), with other parameters for `connect`: those of a player that
+    /// [reconnects](ConnectParams::reconnecting) when it is asked to.
+    ///
+    /// # Errors
+    ///
+    /// The transport fails, or the server refuses.
+    pub async fn with_params(
+        io: T,
+        url: &RtmpUrl,
+        config: Arc<ClientConfig>,
+        params: ConnectParams,
+    ) -> Result<Self, Error> {
         let mut connection = Connection::new(io, config)?;
         let now = connection.now();
-        connection.session().play_from(now, url)?;
+        connection.session().play_with(now, url, params)?;
         loop {
             match connection.next_event().await? {
                 ClientEvent::Playing { .. } => return Ok(Self { connection }),
@@ -174,18 +203,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Player<T> {
     ///
     /// # Errors
     ///
-    /// The transport fails, or the session ends without such a word.
+    /// The transport fails, or the session ends without such a word. [`Error::ReconnectRequest`] ends
+    /// nothing: who wants to stay calls again.
     pub async fn next_frame(&mut self) -> Result<Option<Frame>, Error> {
         loop {
-            match self.connection.next_event().await? {
-                ClientEvent::Frame { frame, .. } => return Ok(Some(frame)),
-                ClientEvent::Status { status, .. } if END_OF_STREAM.contains(&status.code) => {
-                    return Ok(None);
+            match self.connection.next_event().await?.playback() {
+                Some(Playback::Frame(frame)) => return Ok(Some(frame)),
+                Some(Playback::Ended) => return Ok(None),
+                Some(Playback::ReconnectRequest(status)) => {
+                    return Err(Error::ReconnectRequest(status));
                 }
-                ClientEvent::Status { status, .. } if status.level == Level::Error => {
-                    return Err(Error::Closed(CloseReason::Refused(status)));
-                }
-                ClientEvent::Closed(reason) => return Err(Error::Closed(reason)),
+                Some(Playback::Failed(reason)) => return Err(Error::Closed(reason)),
                 _ => {}
             }
         }
@@ -205,13 +233,3 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Player<T> {
         self.connection.session().stats()
     }
 }
-
-/// What servers say when a stream is over.
-const END_OF_STREAM: [StatusCode; 3] = [
-    StatusCode::PLAY_STOP,
-    StatusCode::PLAY_UNPUBLISH_NOTIFY,
-    StatusCode::PLAY_COMPLETE,
-];
-
-/// Output that may wait before a publisher holds back: some tenths of a second of high-quality video.
-pub(crate) const QUEUED_LEN_MAX: usize = 256 << 10;

@@ -2,7 +2,8 @@
 //!
 //! [`Connection`] drives a session of either role over any `AsyncRead + AsyncWrite`: it reads, writes
 //! and keeps time, and everything else is the session's. [`Publisher`] and [`Player`] are what most
-//! clients need, `Server` what most servers begin with.
+//! clients need, `Server` what most servers begin with. A [`ReconnectingPublisher`] does not end with
+//! its connection.
 //!
 //! The traits are those of `futures_io` and the timers those of `async-io`, which needs no runtime of
 //! its own: over smol's sockets all this runs on smol, or on any other executor. Without the default
@@ -18,9 +19,11 @@
 mod client;
 mod connection;
 mod error;
+mod reconnecting;
 mod server;
 #[cfg(feature = "async-std")]
 mod socket;
+mod timer;
 #[cfg(feature = "async-std")]
 pub mod tls;
 mod transport;
@@ -28,6 +31,7 @@ mod transport;
 pub use client::{Player, Publisher};
 pub use connection::Connection;
 pub use error::Error;
+pub use reconnecting::{PublisherEvent, ReconnectingPublisher, random};
 pub use server::{Asked, FrameSink, FrameSource, PlayerEvent, Presence, Request, ServerConnection};
 #[cfg(feature = "async-std")]
 pub use server::{IncomingConnection, Server};

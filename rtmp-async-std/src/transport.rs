@@ -6,9 +6,10 @@ use futures_io::{AsyncRead, AsyncWrite};
 
 #[cfg(feature = "async-std")]
 use {
-    crate::{error::Error, socket::Socket, tls},
+    crate::{error::Error, socket::Socket, timer::within, tls},
     async_std::net::{SocketAddr, TcpListener, ToSocketAddrs},
     rtmp_proto::RtmpUrl,
+    std::time::{Duration, Instant},
 };
 
 /// Any byte stream that a connection can run over.
@@ -25,19 +26,30 @@ impl fmt::Debug for dyn Transport {
 /// A byte stream whose kind is known at run time.
 pub type BoxedTransport = Box<dyn Transport>;
 
-/// Connects to the host of `url`: over TCP, or over TLS for `rtmps://`. Bound the time this may take.
+/// Connects to the host of `url`: over TCP, or over TLS for `rtmps://`.
 ///
 /// # Errors
 ///
-/// The name does not resolve, the host refuses, or TLS fails or is not available.
+/// The name does not resolve, the host refuses, TLS fails or is not available, or all this takes
+/// longer than `limit`.
 #[cfg(feature = "async-std")]
-pub async fn dial(url: &RtmpUrl, tls: Option<&tls::Connector>) -> Result<BoxedTransport, Error> {
+pub async fn dial(
+    url: &RtmpUrl,
+    tls: Option<&tls::Connector>,
+    limit: Duration,
+) -> Result<BoxedTransport, Error> {
     if url.is_tls() && tls.is_none() {
         return Err(Error::NoTls);
     }
-    let tcp = Socket::connect((url.host(), url.port())).await?;
+    let began = Instant::now();
+    let connected = within(limit, Socket::connect((url.host(), url.port()))).await;
+    let tcp = connected.ok_or(Error::ConnectTimeout { limit })??;
     match tls {
-        Some(connector) if url.is_tls() => connector.connect(url.host(), tcp).await,
+        Some(connector) if url.is_tls() => {
+            let rest = limit.saturating_sub(began.elapsed());
+            let agreed = within(rest, connector.connect(url.host(), tcp)).await;
+            agreed.unwrap_or(Err(Error::TlsTimeout { limit }))
+        }
         _ => Ok(Box::new(tcp)),
     }
 }

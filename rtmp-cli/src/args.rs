@@ -85,7 +85,8 @@ pub(crate) struct PublishArgs {
     pub(crate) repeat: bool,
 
     /// Connect again when the connection is lost or the server is not there. The stream goes on
-    /// meanwhile, and what is older than 10 seconds is lost.
+    /// meanwhile, and what is older than 10 seconds is lost. At the end of the file, a server has 30
+    /// seconds to take what is left.
     #[arg(long)]
     pub(crate) reconnect: bool,
 

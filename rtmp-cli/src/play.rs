@@ -4,7 +4,7 @@ use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use rtmp_proto::{ClientConfig, RtmpUrl};
-use rtmp_tokio::Player;
+use rtmp_tokio::{Error, Player};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
@@ -64,7 +64,7 @@ enum End {
     /// The file or the pipe.
     Output(io::Error),
     /// The server, or the way to it.
-    Server(rtmp_tokio::Error),
+    Server(Error),
     /// This program.
     Here(anyhow::Error),
 }
@@ -96,9 +96,12 @@ async fn record(
                 flush_at = Instant::now() + FLUSH_INTERVAL;
                 continue;
             }
-            next = player.next_frame() => match next.map_err(End::Server)? {
-                Some(frame) => frame,
-                None => return Ok(()),
+            next = player.next_frame() => match next {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return Ok(()),
+                // A recording is of one connection, which goes on until the server closes it.
+                Err(Error::ReconnectRequest(_)) => continue,
+                Err(error) => return Err(End::Server(error)),
             },
         };
         if args

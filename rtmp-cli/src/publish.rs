@@ -1,11 +1,11 @@
 //! `rtmp publish`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
-use rtmp_proto::{ClientConfig, CloseReason, RtmpUrl, flv::Frame};
-use rtmp_tokio::{Publisher, PublisherEvent, PublisherState, ReconnectingPublisher};
-use tokio::time::{Instant, sleep_until};
+use anyhow::{Context, anyhow, bail};
+use rtmp_proto::{ClientConfig, CloseReason, PublisherState, RtmpUrl, flv::Frame};
+use rtmp_tokio::{Publisher, PublisherEvent, ReconnectingPublisher};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::{
     args::PublishArgs,
@@ -37,7 +37,7 @@ pub(crate) async fn run(args: PublishArgs) -> anyhow::Result<()> {
         Err(End::There(_)) => Ok(()),
         // What was sent until now is a stream that ends here.
         Ok(()) | Err(End::Here(_)) => tokio::select! {
-            finished = target.finish() => finished.map_err(End::There),
+            finished = target.finish() => finished,
             // Who asks again does not want to wait for the server.
             signal = shutdown::requested() => signal.map_err(End::Here),
         },
@@ -94,19 +94,30 @@ impl Target {
         }
     }
 
-    /// Ends the stream; one that waits for a connection waits on until it has been sent.
-    async fn finish(self) -> Result<(), rtmp_tokio::Error> {
+    /// Ends the stream; one that waits for a connection waits a while for it to be sent.
+    async fn finish(self) -> Result<(), End> {
         let (mut publisher, url) = match self {
-            Self::Once(publisher) => return publisher.finish().await,
+            Self::Once(publisher) => return publisher.finish().await.map_err(End::There),
             Self::Lasting(publisher, url) => (publisher, url),
         };
-        while let Err(Some(event)) = publisher.flush().await {
-            match event {
-                PublisherEvent::GaveUp(error) => return Err(error),
-                event => report(&url, event),
+        let flushing = async {
+            while let Err(Some(event)) = publisher.flush().await {
+                match event {
+                    PublisherEvent::GaveUp(error) => return Err(End::There(error)),
+                    event => report(&url, event),
+                }
             }
-        }
-        publisher.finish().await
+            Ok(())
+        };
+        let flushed = timeout(FLUSH_TIMEOUT, flushing).await;
+        flushed.unwrap_or_else(|_| {
+            let seconds = FLUSH_TIMEOUT.as_secs();
+            let peer = peer(&url);
+            Err(End::Here(anyhow!(
+                "{peer} did not take the end of the stream within {seconds} s"
+            )))
+        })?;
+        publisher.finish().await.map_err(End::There)
     }
 
     fn is_connected(&self) -> bool {
@@ -188,3 +199,7 @@ async fn wait_until(due: Instant, target: &mut Target) -> Result<(), End> {
         error = target.ended() => Err(End::There(error)),
     }
 }
+
+/// How long a server that is not there may take to come back when everything has been read: two of the
+/// longest waits between attempts.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);

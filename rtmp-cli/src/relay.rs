@@ -3,8 +3,11 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
-use rtmp_proto::{ClientConfig, Next, Reconnect, ReconnectConfig, Retry, RtmpUrl, relay::Timeline};
-use rtmp_tokio::{Error, Player, PublisherState, ReconnectingPublisher, tls};
+use rtmp_proto::{
+    ClientConfig, ConnectParams, Next, PublisherState, Reconnect, ReconnectConfig, Retry, RtmpUrl,
+    relay::Timeline,
+};
+use rtmp_tokio::{Error, Player, ReconnectingPublisher, tls};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, sleep_until, timeout},
@@ -73,7 +76,7 @@ impl Input {
             RelaySource::File(path) => Self::File(Source::open(path).await?),
             RelaySource::Url(url) => {
                 let url = url.clone().context("bad URL")?;
-                let tls = server::connector(&url, tls_ca)?;
+                let tls = server::lasting_connector(&url, tls_ca)?;
                 Self::Server { url, tls }
             }
         })
@@ -115,7 +118,7 @@ async fn feed_live(
     let mut reconnect = Reconnect::new(url.clone(), ReconnectConfig::default());
     let mut timeline = Timeline::default();
     loop {
-        let ended = match play(url, tls).await {
+        let ended = match play(reconnect.target(), tls).await {
             Ok(mut player) => {
                 reconnect.connected(now());
                 tracing::info!("{url}: playing");
@@ -123,7 +126,16 @@ async fn feed_live(
                 for lane in lanes {
                     lane.resync();
                 }
-                pass_on(&mut player, &mut timeline, lanes).await
+                let ended = pass_on(&mut player, &mut reconnect, &mut timeline, lanes).await;
+                if let Err(Error::ReconnectRequest(_)) = ended {
+                    let to = peer(reconnect.target());
+                    tracing::info!("{url}: asked to reconnect to {to}");
+                    // Nobody waits for what such a server still has to say.
+                    drop(player);
+                    sleep(reconnect.moving(now(), rtmp_tokio::random())).await;
+                    continue;
+                }
+                ended
             }
             Err(error) => Err(error),
         };
@@ -143,16 +155,32 @@ async fn feed_live(
 }
 
 async fn play(url: &RtmpUrl, tls: Option<&tls::Connector>) -> Result<Player, Error> {
-    let io = server::dial(url, tls).await?;
-    Player::over(io, url, Arc::new(ClientConfig::default())).await
+    let config = Arc::new(ClientConfig::default());
+    let io = rtmp_tokio::dial(url, tls, config.dial_timeout).await?;
+    let params = ConnectParams::player(url).reconnecting();
+    Player::with_params(io, url, config, params).await
 }
 
+/// Passes frames on until the stream ends, or is to be played from elsewhere.
 async fn pass_on(
     player: &mut Player,
+    reconnect: &mut Reconnect,
     timeline: &mut Timeline,
     lanes: &[Arc<Lane>],
 ) -> Result<(), Error> {
-    while let Some(frame) = player.next_frame().await? {
+    loop {
+        let frame = match player.next_frame().await {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return Ok(()),
+            Err(Error::ReconnectRequest(status)) => match reconnect.redirect(&status) {
+                Ok(_) => return Err(Error::ReconnectRequest(status)),
+                Err(error) => {
+                    tracing::warn!("{}: {error}", reconnect.target());
+                    continue;
+                }
+            },
+            Err(error) => return Err(error),
+        };
         if is_for_player(&frame) {
             continue;
         }
@@ -161,7 +189,6 @@ async fn pass_on(
             lane.push(&frame);
         }
     }
-    Ok(())
 }
 
 /// Publishes what comes through `lane`; whether the end of it was reached.

@@ -1,11 +1,10 @@
 //! The way to a server.
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
-use anyhow::{Context, anyhow};
-use rtmp_proto::{ReconnectConfig, RtmpUrl};
+use anyhow::Context;
+use rtmp_proto::{ClientConfig, ReconnectConfig, RtmpUrl};
 use rtmp_tokio::{BoxedTransport, ReconnectingPublisher, tls};
-use tokio::time::timeout;
 
 use crate::failure::{peer, session_failure};
 
@@ -15,23 +14,10 @@ pub(crate) async fn connect(
     tls_ca: Option<&Path>,
 ) -> anyhow::Result<BoxedTransport> {
     let tls = connector(url, tls_ca)?;
-    let dialled = timeout(CONNECT_TIMEOUT, rtmp_tokio::dial(url, tls.as_ref())).await;
-    let dialled = match dialled {
-        Ok(dialled) => dialled.map_err(|error| session_failure(&error, url)),
-        Err(_) => Err(anyhow!("no answer for {} s", CONNECT_TIMEOUT.as_secs())),
-    };
-    dialled.with_context(|| format!("cannot connect to {}", peer(url)))
-}
-
-/// The same for those who try again.
-pub(crate) async fn dial(
-    url: &RtmpUrl,
-    tls: Option<&tls::Connector>,
-) -> Result<BoxedTransport, rtmp_tokio::Error> {
-    match timeout(CONNECT_TIMEOUT, rtmp_tokio::dial(url, tls)).await {
-        Ok(dialled) => dialled,
-        Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
-    }
+    rtmp_tokio::dial(url, tls.as_ref(), ClientConfig::default().dial_timeout)
+        .await
+        .map_err(|error| session_failure(&error, url))
+        .with_context(|| format!("cannot connect to {}", peer(url)))
 }
 
 /// A publisher that connects to `url` as often as necessary.
@@ -39,11 +25,7 @@ pub(crate) fn lasting_publisher(
     url: &RtmpUrl,
     tls_ca: Option<&Path>,
 ) -> anyhow::Result<ReconnectingPublisher> {
-    let tls = match url.is_tls() {
-        true => connector(url, tls_ca)?,
-        // The server may ask for a reconnect with TLS.
-        false => tls::Connector::new(tls_ca).ok(),
-    };
+    let tls = lasting_connector(url, tls_ca)?;
     let config = ReconnectConfig::default();
     Ok(ReconnectingPublisher::new(
         url.clone(),
@@ -53,11 +35,19 @@ pub(crate) fn lasting_publisher(
     ))
 }
 
-/// What `url` needs for TLS, if anything.
-pub(crate) fn connector(
+/// What `url` needs for TLS, and what it may need if the server asks for a reconnect with TLS.
+pub(crate) fn lasting_connector(
     url: &RtmpUrl,
     tls_ca: Option<&Path>,
 ) -> anyhow::Result<Option<tls::Connector>> {
+    match url.is_tls() {
+        true => connector(url, tls_ca),
+        false => Ok(tls::Connector::new(tls_ca).ok()),
+    }
+}
+
+/// What `url` needs for TLS, if anything.
+fn connector(url: &RtmpUrl, tls_ca: Option<&Path>) -> anyhow::Result<Option<tls::Connector>> {
     match url.is_tls() {
         true => Ok(Some(
             tls::Connector::new(tls_ca).context("cannot set up TLS")?,
@@ -65,6 +55,3 @@ pub(crate) fn connector(
         false => Ok(None),
     }
 }
-
-/// How long name resolution, TCP and TLS may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

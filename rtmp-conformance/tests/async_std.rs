@@ -2,7 +2,7 @@
 
 #![allow(clippy::duplicate_mod, reason = "the same cases on two executors")]
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use rtmp_async_std::{
@@ -154,7 +154,7 @@ async fn over_sockets<A, B>(
         .parse()
         .unwrap();
     let clients = (0..count).map(async |_| {
-        let io = dial(&url, connector.as_ref()).await.unwrap();
+        let io = dial(&url, connector.as_ref(), Duration::MAX).await.unwrap();
         client(Driven::new(io, Arc::default())).await
     });
     let servers = (0..count).map(async |_| {

@@ -1,6 +1,6 @@
 //! `rtmp-tokio` on tokio: sockets, TLS and pipes.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use rtmp_conformance::{
     Adapter, Connection, Failure, OverPipes, Pipe, Piped, all, apart, certificate, crowds,
@@ -145,7 +145,7 @@ async fn over_sockets<A, B>(
         .parse()
         .unwrap();
     let clients = (0..count).map(async |_| {
-        let io = dial(&url, connector.as_ref()).await.unwrap();
+        let io = dial(&url, connector.as_ref(), Duration::MAX).await.unwrap();
         client(Driven::new(io, Arc::default())).await
     });
     let servers = (0..count).map(async |_| {

@@ -1,8 +1,8 @@
 //! What can go wrong on a connection.
 
-use std::io;
+use std::{io, time::Duration};
 
-use rtmp_proto::{CloseReason, RequestError};
+use rtmp_proto::{CloseReason, RequestError, Retry, Status};
 
 /// Why a connection cannot go on, or a command on it was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,22 @@ pub enum Error {
     /// TLS was not agreed upon: a certificate is refused, or the peer does not speak TLS.
     #[error("TLS handshake failed")]
     Tls(#[source] io::Error),
+    /// Name resolution and TCP took longer than they may.
+    #[error("no connection within {limit:?}")]
+    ConnectTimeout {
+        /// What they may take.
+        limit: Duration,
+    },
+    /// TCP is connected, and TLS was not agreed upon in what was left of the time.
+    #[error("no TLS handshake within {limit:?}")]
+    TlsTimeout {
+        /// What name resolution, TCP and TLS may take together.
+        limit: Duration,
+    },
+    /// The server asks a player to connect again, perhaps elsewhere: to be given to
+    /// [`Reconnect::redirect`](rtmp_proto::Reconnect::redirect). The connection goes on for now.
+    #[error("server asks for a reconnect")]
+    ReconnectRequest(Status),
     /// The session has ended.
     #[error(transparent)]
     Closed(CloseReason),
@@ -35,4 +51,20 @@ pub enum Error {
     /// The host name is not one that a certificate can be for.
     #[error("host name is not valid for TLS")]
     InvalidServerName,
+}
+
+impl Error {
+    /// Whether a client may try again after this.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Closed(reason) => reason.retry(),
+            Self::Io(_) | Self::ConnectTimeout { .. } | Self::TlsTimeout { .. } => Retry::Always,
+            Self::ReconnectRequest(_) => Retry::Always,
+            // A certificate that is refused, or no TLS at all; else the connection was cut.
+            Self::Tls(error) if error.kind() == io::ErrorKind::InvalidData => Retry::Never,
+            Self::Tls(_) => Retry::Always,
+            Self::Request(_) | Self::FrameTooLong { .. } => Retry::Never,
+            Self::StreamEnded | Self::NoTls | Self::InvalidServerName => Retry::Never,
+        }
+    }
 }

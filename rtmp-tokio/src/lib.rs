@@ -11,13 +11,14 @@ mod connection;
 mod error;
 mod reconnecting;
 mod server;
+mod timer;
 pub mod tls;
 mod transport;
 
 pub use client::{Player, Publisher};
 pub use connection::Connection;
 pub use error::Error;
-pub use reconnecting::{PublisherEvent, PublisherState, ReconnectingPublisher, random};
+pub use reconnecting::{PublisherEvent, ReconnectingPublisher, random};
 pub use server::{
     Asked, FrameSink, FrameSource, IncomingConnection, PlayerEvent, Presence, Request, Server,
     ServerConnection,

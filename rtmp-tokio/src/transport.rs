@@ -1,14 +1,15 @@
 //! Byte streams: TCP, or TLS over it.
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use rtmp_proto::RtmpUrl;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, ToSocketAddrs},
+    time::Instant,
 };
 
-use crate::{error::Error, tls};
+use crate::{error::Error, timer::within, tls};
 
 /// Any byte stream that a connection can run over.
 pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -24,19 +25,30 @@ impl fmt::Debug for dyn Transport {
 /// A byte stream whose kind is known at run time.
 pub type BoxedTransport = Box<dyn Transport>;
 
-/// Connects to the host of `url`: over TCP, or over TLS for `rtmps://`. Bound the time this may take.
+/// Connects to the host of `url`: over TCP, or over TLS for `rtmps://`.
 ///
 /// # Errors
 ///
-/// The name does not resolve, the host refuses, or TLS fails or is not available.
-pub async fn dial(url: &RtmpUrl, tls: Option<&tls::Connector>) -> Result<BoxedTransport, Error> {
+/// The name does not resolve, the host refuses, TLS fails or is not available, or all this takes
+/// longer than `limit`.
+pub async fn dial(
+    url: &RtmpUrl,
+    tls: Option<&tls::Connector>,
+    limit: Duration,
+) -> Result<BoxedTransport, Error> {
     if url.is_tls() && tls.is_none() {
         return Err(Error::NoTls);
     }
-    let tcp = TcpStream::connect((url.host(), url.port())).await?;
+    let began = Instant::now();
+    let connected = within(limit, TcpStream::connect((url.host(), url.port()))).await;
+    let tcp = connected.ok_or(Error::ConnectTimeout { limit })??;
     tcp.set_nodelay(true)?;
     match tls {
-        Some(connector) if url.is_tls() => connector.connect(url.host(), tcp).await,
+        Some(connector) if url.is_tls() => {
+            let rest = limit.saturating_sub(began.elapsed());
+            let agreed = within(rest, connector.connect(url.host(), tcp)).await;
+            agreed.unwrap_or(Err(Error::TlsTimeout { limit }))
+        }
         _ => Ok(Box::new(tcp)),
     }
 }

@@ -12,10 +12,10 @@ use std::{
 use bytes::Bytes;
 use common::{ONE, answer, frames, key_frame, once, serve, server, url};
 use rtmp_proto::{
-    CloseReason, MessageStreamId, ReconnectConfig, RtmpUrl, ServerEvent, Status, StatusCode,
-    Timestamp, flv::Frame,
+    CloseReason, MessageStreamId, PublisherState, ReconnectConfig, RtmpUrl, ServerEvent, Status,
+    StatusCode, Timestamp, flv::Frame,
 };
-use rtmp_tokio::{BoxedTransport, Error, PublisherEvent, PublisherState, ReconnectingPublisher};
+use rtmp_tokio::{BoxedTransport, Error, PublisherEvent, ReconnectingPublisher};
 use tokio::{
     io::{DuplexStream, duplex},
     time::{Instant, sleep},

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use rtmp_proto::{CloseReason, MessageStreamId, SendError, ServerEvent, flv::Frame};
+use rtmp_proto::{CloseReason, MessageStreamId, SEND_AHEAD, SendError, ServerEvent, flv::Frame};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::ServerConnection;
-use crate::{client::QUEUED_LEN_MAX, error::Error, transport::BoxedTransport};
+use crate::{error::Error, transport::BoxedTransport};
 
 /// The frames that a client publishes.
 ///
@@ -115,7 +115,7 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> FrameSink<'a, T> {
     ///
     /// The transport fails, or the player leaves.
     pub async fn send(&mut self, frame: &Frame) -> Result<(), Error> {
-        self.drained(QUEUED_LEN_MAX).await?;
+        self.drained(SEND_AHEAD).await?;
         if let Err(SendError::TooLong(payload)) = self.queue(frame) {
             let length = payload.len();
             return Err(Error::FrameTooLong { length });
