@@ -132,6 +132,63 @@ pub fn more_than_the_queue_holds<A: Adapter>() {
     assert!(refusals > 3, "{refusals}");
 }
 
+/// A sender that holds frames back never has more waiting than it wants, and still hears the peer.
+pub fn back_pressure<A: Adapter>() {
+    let frame = key_frame(0, 4 << 10);
+    let (count, (longest, calls)) = pair::<A, _, _>(
+        async |mut client| {
+            start_playing(&mut client).await.unwrap();
+            client.session().call("hello", long(), []).unwrap();
+            watch(&mut client).await.len()
+        },
+        async |mut server| {
+            begin(&mut server).await;
+            let (mut longest, mut calls) = (0, 0);
+            for _ in 0..40 {
+                while let Some(event) = server.next_event_or_room(ROOM).await.unwrap() {
+                    calls += u32::from(matches!(event, ServerEvent::Call(_)));
+                }
+                server.session().send_frame(ONE, &frame).unwrap();
+                longest = longest.max(server.session().queued_len());
+            }
+            while calls == 0 {
+                let event = server.next_event().await.unwrap();
+                calls += u32::from(matches!(event, ServerEvent::Call(_)));
+            }
+            server.close().await.unwrap();
+            (longest, calls)
+        },
+    );
+    assert_eq!((count, calls), (40, 1));
+    assert!(longest < ROOM + frame.payload.len() + 200, "{longest}");
+}
+
+/// Flushing is enough to have a rejection told.
+pub fn rejection_is_flushed<A: Adapter>() {
+    let (refused, reason) = pair::<A, _, _>(
+        async |mut client| start_playing(&mut client).await.unwrap_err(),
+        async |mut server| {
+            loop {
+                match server.next_event().await.unwrap() {
+                    ServerEvent::Connect(request) => {
+                        let status = Status::error(StatusCode::CONNECT_INVALID_APP, "no such app");
+                        let now = server.now();
+                        server.session().reject(now, request, status).unwrap();
+                        server.flush().await.unwrap();
+                    }
+                    ServerEvent::Closed(reason) => return reason,
+                    event => drop(answer(&mut server, event)),
+                }
+            }
+        },
+    );
+    assert!(matches!(reason, CloseReason::Rejected(_)), "{reason:?}");
+    assert!(
+        matches!(refused, Failure::Closed(CloseReason::Refused(_))),
+        "{refused:?}"
+    );
+}
+
 /// Two sides that both have much to say while they close: each takes the other's bytes.
 pub fn both_close_at_once<A: Adapter>() {
     let ended = pair::<A, _, _>(
@@ -223,6 +280,9 @@ fn pair<A: Adapter, X: Send, Y: Send>(
 ) -> (X, Y) {
     A::run(1, &Arc::default(), client, server).remove(0)
 }
+
+/// What a sender that holds back lets wait.
+const ROOM: usize = 8 << 10;
 
 fn long() -> Value {
     "x".repeat(5000).as_str().into()

@@ -32,6 +32,37 @@ pub fn small_pieces<P: OverPipes>() {
     }
 }
 
+/// A player that takes a byte at a time, with a pause after each, gets everything; meanwhile little
+/// more waits than the sender wants, and it has to wait for nearly every frame.
+pub fn slow_reader<P: OverPipes>() {
+    const ROOM: usize = 4000;
+    let (a, b) = pipe(100);
+    set(&a, |faults| (faults.len, faults.is_hesitant) = (1, true));
+    let frame = key_frame(0, 2000);
+    let (mut client, mut server) = connect::<P>(a, b);
+    let serving = async {
+        begin(&mut server).await;
+        let (mut longest, mut waits) = (0, 0);
+        for _ in 0..50 {
+            let is_full = server.session().queued_len() > ROOM;
+            waits += u32::from(is_full);
+            while server.next_event_or_room(ROOM).await.unwrap().is_some() {}
+            server.session().send_frame(ONE, &frame).unwrap();
+            longest = longest.max(server.session().queued_len());
+        }
+        server.close().await.unwrap();
+        (longest, waits)
+    };
+    let playing = async {
+        crate::app::play(&mut client).await.unwrap();
+        watch(&mut client).await.len()
+    };
+    let ((longest, waits), count) = P::block_on(apart(serving, playing));
+    assert_eq!(count, 50);
+    assert!(waits > 40, "{waits}");
+    assert!(longest < ROOM + frame.payload.len() + 200, "{longest}");
+}
+
 /// Every future is dropped at its first, second, … pending poll, on both sides, from the handshake
 /// to the end.
 pub fn cancellation<P: OverPipes>() {
@@ -81,32 +112,46 @@ pub fn cancellation<P: OverPipes>() {
     }
 }
 
-/// A close that is dropped again and again is as good.
-pub fn close_cancelled<P: OverPipes>() {
-    for polls in 1..4 {
-        let (a, b) = pipe(50);
-        let (mut client, mut server) = connect::<P>(a, b);
-        let serving = async {
-            begin(&mut server).await;
-            for n in 0..10 {
-                server
-                    .session()
-                    .send_frame(ONE, &key_frame(n, 500))
-                    .unwrap();
-            }
+/// A flush that is dropped again and again writes as much as was asked for, and nothing twice.
+pub fn flush_cancelled<P: OverPipes>() {
+    to_a_player::<P>(async |server, polls| {
+        send_ten(server);
+        for len in [4000, 3999, 1000, 0] {
+            persist(async || cut_off(server.flush_to(len), polls).await)
+                .await
+                .unwrap();
+            assert!(server.session().queued_len() <= len);
+        }
+    });
+}
+
+/// A wait for room that is dropped again and again ends when there is room.
+pub fn room_cancelled<P: OverPipes>() {
+    to_a_player::<P>(async |server, polls| {
+        for n in 0..10 {
             loop {
-                if let Some(result) = cut_off(server.close(), polls).await {
-                    return result;
+                let waited = persist(async || cut_off(server.next_event_or_room(600), polls).await);
+                if waited.await.unwrap().is_none() {
+                    break;
                 }
             }
-        };
-        let playing = async {
-            crate::app::play(&mut client).await.unwrap();
-            watch(&mut client).await.len()
-        };
-        let (closed, count) = P::block_on(apart(serving, playing));
-        assert_eq!((closed, count), (Ok(()), 10));
-    }
+            assert!(server.session().queued_len() <= 600);
+            server
+                .session()
+                .send_frame(ONE, &key_frame(n, 500))
+                .unwrap();
+        }
+    });
+}
+
+/// A close that is dropped again and again is as good.
+pub fn close_cancelled<P: OverPipes>() {
+    to_a_player::<P>(async |server, polls| {
+        send_ten(server);
+        persist(async || cut_off(server.close(), polls).await)
+            .await
+            .unwrap();
+    });
 }
 
 /// Events before a reset are delivered, then the failure, then the end.
@@ -189,6 +234,44 @@ pub fn another_protocol<P: OverPipes>() {
 
 fn connect<P: OverPipes>(a: Pipe, b: Pipe) -> (P::Client, P::Server) {
     (P::client(a, Arc::default()), P::server(b, Arc::default()))
+}
+
+/// A player over a narrow pipe gets ten frames from `server`, which is run with 1, 2, … polls.
+fn to_a_player<P: OverPipes>(server: impl AsyncFn(&mut P::Server, usize)) {
+    for polls in 1..4 {
+        let (a, b) = pipe(50);
+        let (mut client, mut serving) = connect::<P>(a, b);
+        let serving = async {
+            begin(&mut serving).await;
+            server(&mut serving, polls).await;
+            // Nothing happens if it is closed.
+            serving.close().await
+        };
+        let playing = async {
+            crate::app::play(&mut client).await.unwrap();
+            watch(&mut client).await.len()
+        };
+        let (closed, count) = P::block_on(apart(serving, playing));
+        assert_eq!((closed, count), (Ok(()), 10));
+    }
+}
+
+fn send_ten(server: &mut impl Connection<rtmp_proto::Server>) {
+    for n in 0..10 {
+        server
+            .session()
+            .send_frame(ONE, &key_frame(n, 500))
+            .unwrap();
+    }
+}
+
+/// Tries until there is an outcome.
+async fn persist<T>(mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
+    loop {
+        if let Some(output) = attempt().await {
+            return output;
+        }
+    }
 }
 
 /// A publisher that has written `count` frames and a server that has not looked at them.

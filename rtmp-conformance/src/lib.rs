@@ -5,6 +5,36 @@
 //! stream says so in an [`OverPipes`]; [`faults!`] makes a test of each function in [`fault`], and
 //! [`Piped`] runs the dialogues over pipes too.
 //!
+//! What is there on both an adapter's sockets and its pipes, and what only some adapters have, stands in
+//! the files `tests/cases`: `clients` (publishers and players, those that connect again too), `security`
+//! (TLS that is not agreed upon) and `serving`.
+//!
+//! # What is tested where
+//!
+//! A name is that of a function in [`dialogue`] or [`fault`], or of a file in `tests/cases`. "Sockets,
+//! TLS, pipes" are three runs of the same functions.
+//!
+//! | what | tests | tokio, async-std, smol | blocking `std::net` |
+//! |---|---|---|---|
+//! | both roles to the end | `publish`, `play`, `both_close_at_once` | sockets, TLS, pipes | sockets |
+//! | publishers and players | `clients` | pipes, sockets | no such types |
+//! | publishers that connect again | `clients` | pipes | no such type |
+//! | servers | `serving` | pipes, sockets | no such type |
+//! | rejection | `rejection`, `rejection_is_flushed`, `clients` | sockets, TLS, pipes | sockets |
+//! | half-close | `half_close` | sockets, TLS, pipes | sockets |
+//! | waking up for deadlines | `deadline` | sockets, TLS, pipes | sockets |
+//! | each deadline, to the second | `rtmp-tokio/tests/time.rs`; `rtmp-proto/tests/driver.rs` | tokio with paused time; simulated time for the decisions all adapters share | simulated time |
+//! | dialling that takes too long | `clients`, `security`; `rtmp-tokio/tests` | all three; tokio with paused time too | no dialling |
+//! | cancellation of `next_event` and `flush`, `flush_to`, `next_event_or_room`, `close` | `cancellation`, `flush_cancelled`, `room_cancelled`, `close_cancelled` | pipes | nothing to cancel |
+//! | reset, cut short, gone | `reset`, `cut_short`; `gone_without_a_word` | pipes; sockets, TLS | sockets (the last) |
+//! | writes that fail | `failing_writes` | pipes | no faults in sockets |
+//! | one byte at a time | dialogues over pipes of one byte; `small_pieces` | pipes | sockets |
+//! | slow reader | `slow_reader`; `back_pressure`, `more_than_the_queue_holds` | pipes; sockets, TLS, pipes | sockets (the last two) |
+//! | 100 connections at once | `a_hundred_at_once` | sockets, TLS, pipes | sockets |
+//! | TLS refused, missing, silent | `security` | sockets | no TLS |
+//!
+//! smol runs TLS over async-std's sockets, the only ones `rtmp-async-std` has a TLS for.
+//!
 //! No test sleeps. Deadlines are those of the session, and the adapter only has to wake up for them;
 //! the default ones (10 s for the handshake, say) run in real time and are never reached.
 #![forbid(unsafe_code)]
@@ -22,7 +52,7 @@ use rtmp_proto::{Client, ClientConfig, CloseReason, Instant, Role, Server, Serve
 
 pub use certificate::certificate;
 pub use pipe::{Faults, Mode, Pipe, Piped, pipe};
-pub use task::{all, apart};
+pub use task::{all, apart, once};
 
 /// A session that an adapter drives.
 pub trait Connection<R: Role> {
@@ -35,8 +65,19 @@ pub trait Connection<R: Role> {
     /// Waits for the next event; after the last one, the reason of the end.
     fn next_event(&mut self) -> impl Future<Output = Result<R::Event, Failure>>;
 
+    /// Waits for the next event, or until at most `len` bytes of output wait.
+    fn next_event_or_room(
+        &mut self,
+        len: usize,
+    ) -> impl Future<Output = Result<Option<R::Event>, Failure>>;
+
+    /// Writes until at most `len` bytes wait.
+    fn flush_to(&mut self, len: usize) -> impl Future<Output = Result<(), Failure>>;
+
     /// Writes everything that waits.
-    fn flush(&mut self) -> impl Future<Output = Result<(), Failure>>;
+    fn flush(&mut self) -> impl Future<Output = Result<(), Failure>> {
+        self.flush_to(0)
+    }
 
     /// Closes in good order.
     fn close(&mut self) -> impl Future<Output = Result<(), Failure>>;
@@ -94,7 +135,8 @@ pub trait OverPipes {
 macro_rules! dialogues {
     ($name:ident, $adapter:ty) => {
         $crate::tests!($name, $adapter, dialogue:
-            publish, play, rejection, half_close, more_than_the_queue_holds, both_close_at_once,
+            publish, play, rejection, half_close, more_than_the_queue_holds, back_pressure, rejection_is_flushed,
+            both_close_at_once,
             gone_without_a_word, deadline);
     };
 }
@@ -113,7 +155,7 @@ macro_rules! crowds {
 macro_rules! faults {
     ($name:ident, $adapter:ty) => {
         $crate::tests!($name, $adapter, fault:
-            small_pieces, cancellation, close_cancelled, reset, cut_short, failing_writes,
+            small_pieces, slow_reader, cancellation, flush_cancelled, room_cancelled, close_cancelled, reset, cut_short, failing_writes,
             another_protocol);
     };
 }

@@ -81,7 +81,7 @@ pub(crate) async fn cut_off<F: Future>(future: F, polls: usize) -> Option<F::Out
 }
 
 /// Polls a future once and drops it.
-pub(crate) async fn once<F: Future>(future: F) -> Option<F::Output> {
+pub async fn once<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),

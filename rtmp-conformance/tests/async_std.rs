@@ -2,7 +2,7 @@
 
 #![allow(clippy::duplicate_mod, reason = "the same cases on two executors")]
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{marker::PhantomData, path::Path, sync::Arc, time::Duration};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use rtmp_async_std::{
@@ -17,27 +17,37 @@ use rtmp_proto::{Client, ClientConfig, Instant, Role, RtmpUrl, Server, ServerCon
 
 dialogues!(tcp, Tcp);
 crowds!(tcp_crowd, Tcp);
-dialogues!(tls, Tls);
-crowds!(tls_crowd, Tls);
-dialogues!(one_byte, Piped<Pipes, 1>);
-dialogues!(pipe, Piped<Pipes, 4096>);
-crowds!(pipe_crowd, Piped<Pipes, 4096>);
-faults!(faulty, Pipes);
+dialogues!(tls, Tls<AsyncStd>);
+crowds!(tls_crowd, Tls<AsyncStd>);
+dialogues!(one_byte, Piped<Pipes<AsyncStd>, 1>);
+dialogues!(pipe, Piped<Pipes<AsyncStd>, 4096>);
+crowds!(pipe_crowd, Piped<Pipes<AsyncStd>, 4096>);
+faults!(faulty, Pipes<AsyncStd>);
 
-dialogues!(smol_tcp, Smol);
-crowds!(smol_tcp_crowd, Smol);
+dialogues!(smol_tcp, SmolTcp);
+crowds!(smol_tcp_crowd, SmolTcp);
+dialogues!(smol_tls, Tls<Smol>);
+crowds!(smol_tls_crowd, Tls<Smol>);
+dialogues!(smol_one_byte, Piped<Pipes<Smol>, 1>);
+dialogues!(smol_pipe, Piped<Pipes<Smol>, 4096>);
+crowds!(smol_pipe_crowd, Piped<Pipes<Smol>, 4096>);
+faults!(smol_faulty, Pipes<Smol>);
 
 #[path = "cases"]
-mod servers {
+mod on_async_std {
     use super::block_on;
     use rtmp_async_std as adapter;
+    mod clients;
+    mod security;
     mod serving;
 }
 
 #[path = "cases"]
-mod smol_servers {
+mod on_smol {
     use rtmp_async_std as adapter;
     use smol::block_on;
+    mod clients;
+    mod security;
     mod serving;
 }
 
@@ -62,8 +72,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<R> for Driven<T, R> 
         self.0.next_event().await.map_err(failure)
     }
 
-    async fn flush(&mut self) -> Result<(), Failure> {
-        self.0.flush().await.map_err(failure)
+    async fn next_event_or_room(&mut self, len: usize) -> Result<Option<R::Event>, Failure> {
+        self.0.next_event_or_room(len).await.map_err(failure)
+    }
+
+    async fn flush_to(&mut self, len: usize) -> Result<(), Failure> {
+        self.0.flush_to(len).await.map_err(failure)
     }
 
     async fn close(&mut self) -> Result<(), Failure> {
@@ -79,9 +93,9 @@ fn failure(error: Error) -> Failure {
     }
 }
 
-struct Pipes;
+struct Pipes<X>(PhantomData<X>);
 
-impl OverPipes for Pipes {
+impl<X: Executor> OverPipes for Pipes<X> {
     type Client = Driven<Pipe, Client>;
     type Server = Driven<Pipe, Server>;
 
@@ -94,7 +108,7 @@ impl OverPipes for Pipes {
     }
 
     fn block_on<F: Future>(future: F) -> F::Output {
-        block_on(future)
+        X::block_on(future)
     }
 }
 
@@ -110,13 +124,14 @@ impl Adapter for Tcp {
         client: impl AsyncFn(Self::Client) -> A + Sync,
         server: impl AsyncFn(Self::Server) -> B + Sync,
     ) -> Vec<(A, B)> {
-        block_on(over_sockets(None, count, config, client, server))
+        AsyncStd::block_on(over_sockets(None, count, config, client, server))
     }
 }
 
-struct Tls;
+/// async-std's sockets, which any executor can wait for.
+struct Tls<X>(PhantomData<X>);
 
-impl Adapter for Tls {
+impl<X: Executor> Adapter for Tls<X> {
     type Client = Driven<BoxedTransport, Client>;
     type Server = Driven<BoxedTransport, Server>;
 
@@ -132,7 +147,7 @@ impl Adapter for Tls {
         let acceptor = Acceptor::new(&certificate, &key).unwrap();
         let connector = Connector::new(Some(&certificate)).unwrap();
         let tls = Some((acceptor, connector));
-        block_on(over_sockets(tls, count, config, client, server))
+        X::block_on(over_sockets(tls, count, config, client, server))
     }
 }
 
@@ -172,9 +187,9 @@ fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 /// Its sockets, its executor, and the same timers.
-struct Smol;
+struct SmolTcp;
 
-impl Adapter for Smol {
+impl Adapter for SmolTcp {
     type Client = Driven<smol::net::TcpStream, Client>;
     type Server = Driven<smol::net::TcpStream, Server>;
 
@@ -184,7 +199,7 @@ impl Adapter for Smol {
         client: impl AsyncFn(Self::Client) -> A + Sync,
         server: impl AsyncFn(Self::Server) -> B + Sync,
     ) -> Vec<(A, B)> {
-        smol::block_on(async {
+        Smol::block_on(async {
             let listener = smol::net::TcpListener::bind("localhost:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let clients = (0..count).map(async |_| {
@@ -198,5 +213,25 @@ impl Adapter for Smol {
             let (clients, servers) = apart(all(clients), all(servers)).await;
             clients.into_iter().zip(servers).collect()
         })
+    }
+}
+
+trait Executor {
+    fn block_on<F: Future>(future: F) -> F::Output;
+}
+
+struct AsyncStd;
+
+impl Executor for AsyncStd {
+    fn block_on<F: Future>(future: F) -> F::Output {
+        block_on(future)
+    }
+}
+
+struct Smol;
+
+impl Executor for Smol {
+    fn block_on<F: Future>(future: F) -> F::Output {
+        smol::block_on(future)
     }
 }

@@ -16,24 +16,28 @@ use rtmp_proto::{
     Client, Driver, Instant, Role, Server, ServerConfig, Session, handshake::HANDSHAKE_RANDOM_LEN,
 };
 
-dialogues!(tcp, Tcp);
-crowds!(tcp_crowd, Tcp);
+dialogues!(tcp, Tcp<{ usize::MAX }>);
+crowds!(tcp_crowd, Tcp<{ usize::MAX }>);
+dialogues!(one_byte, Tcp<1>);
 
 struct Blocking<R: Role> {
     io: TcpStream,
+    /// The most that one read or write moves.
+    len: usize,
     driver: Driver<R>,
     origin: time::Instant,
     failure: Option<ErrorKind>,
 }
 
 impl<R: Role> Blocking<R> {
-    fn new(io: TcpStream, config: Arc<R::Config>) -> Self {
+    fn new(io: TcpStream, len: usize, config: Arc<R::Config>) -> Self {
         let mut random = [0; HANDSHAKE_RANDOM_LEN];
         getrandom::fill(&mut random).unwrap();
         // A peer that does not read must not keep us from reading.
         io.set_write_timeout(Some(TURN)).unwrap();
         Self {
             io,
+            len,
             driver: Driver::new(Session::new(Instant::ORIGIN, config, random)),
             origin: time::Instant::now(),
             failure: None,
@@ -79,7 +83,9 @@ impl<R: Role> Blocking<R> {
 
     fn write(&mut self) {
         while let Some(mut transmit) = self.driver.poll_transmit() {
-            match self.io.write(transmit.chunk()) {
+            let chunk = transmit.chunk();
+            let part = chunk.get(..self.len).unwrap_or(chunk);
+            match self.io.write(part) {
                 Ok(written) if written > 0 => transmit.advance(written),
                 Err(error) if is_later(error.kind()) => return,
                 result => {
@@ -96,7 +102,8 @@ impl<R: Role> Blocking<R> {
         let patience = self.patience().min(longest);
         self.io.set_read_timeout(Some(patience)).unwrap();
         let mut bytes = [0; READ_SIZE];
-        let result = self.io.read(&mut bytes);
+        let room = self.len.min(READ_SIZE);
+        let result = self.io.read(bytes.get_mut(..room).unwrap());
         let now = self.now();
         match result {
             Ok(0) => self.driver.handle_eof(now),
@@ -147,8 +154,24 @@ impl<R: Role> Connection<R> for Blocking<R> {
         self.wait()
     }
 
-    async fn flush(&mut self) -> Result<(), Failure> {
-        while self.has_output() {
+    async fn next_event_or_room(&mut self, len: usize) -> Result<Option<R::Event>, Failure> {
+        loop {
+            let now = self.now();
+            if let Some(event) = self.driver.poll_event(now) {
+                return Ok(Some(event));
+            }
+            if self.driver.is_finished() {
+                return Err(self.end());
+            }
+            if self.driver.session().queued_len() <= len {
+                return Ok(None);
+            }
+            self.drive(TURN);
+        }
+    }
+
+    async fn flush_to(&mut self, len: usize) -> Result<(), Failure> {
+        while self.driver.session().queued_len() > len {
             match self.failure {
                 Some(kind) => return Err(Failure::Io(kind)),
                 None if self.driver.has_ended() => return Err(self.end()),
@@ -177,9 +200,10 @@ fn is_later(kind: ErrorKind) -> bool {
     )
 }
 
-struct Tcp;
+/// Sockets of which `LEN` bytes are read or written at a time.
+struct Tcp<const LEN: usize>;
 
-impl Adapter for Tcp {
+impl<const LEN: usize> Adapter for Tcp<LEN> {
     type Client = Blocking<Client>;
     type Server = Blocking<Server>;
 
@@ -193,11 +217,11 @@ impl Adapter for Tcp {
         let address = listener.local_addr().unwrap();
         let one_client = || {
             let io = TcpStream::connect(address).unwrap();
-            finish(client(Blocking::new(io, Arc::default())))
+            finish(client(Blocking::new(io, LEN, Arc::default())))
         };
         let one_server = || {
             let (io, _) = listener.accept().unwrap();
-            finish(server(Blocking::new(io, Arc::clone(config))))
+            finish(server(Blocking::new(io, LEN, Arc::clone(config))))
         };
         thread::scope(|scope| {
             let spawn = |_| (scope.spawn(one_client), scope.spawn(one_server));

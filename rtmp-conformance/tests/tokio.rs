@@ -25,10 +25,11 @@ dialogues!(pipe, Piped<Pipes, 4096>);
 crowds!(pipe_crowd, Piped<Pipes, 4096>);
 faults!(faulty, Pipes);
 
-#[path = "cases"]
-mod servers {
+mod cases {
     use super::block_on;
     use rtmp_tokio as adapter;
+    mod clients;
+    mod security;
     mod serving;
 }
 
@@ -53,8 +54,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<R> for Driven<T, R> 
         self.0.next_event().await.map_err(failure)
     }
 
-    async fn flush(&mut self) -> Result<(), Failure> {
-        self.0.flush().await.map_err(failure)
+    async fn next_event_or_room(&mut self, len: usize) -> Result<Option<R::Event>, Failure> {
+        self.0.next_event_or_room(len).await.map_err(failure)
+    }
+
+    async fn flush_to(&mut self, len: usize) -> Result<(), Failure> {
+        self.0.flush_to(len).await.map_err(failure)
     }
 
     async fn close(&mut self) -> Result<(), Failure> {

@@ -10,10 +10,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use common::{ONE, answer, frames, key_frame, once, serve, server, url};
+use common::{ONE, answer, frames, key_frame, serve, server, url};
+use rtmp_conformance::once;
 use rtmp_proto::{
-    CloseReason, MessageStreamId, PublisherState, ReconnectConfig, RtmpUrl, ServerEvent, Status,
-    StatusCode, Timestamp, flv::Frame,
+    CloseReason, PublisherState, ReconnectConfig, RtmpUrl, ServerEvent, Status, StatusCode,
+    Timestamp, flv::Frame,
 };
 use rtmp_tokio::{BoxedTransport, Error, PublisherEvent, ReconnectingPublisher};
 use tokio::{
@@ -189,18 +190,6 @@ async fn a_lost_connection_is_resumed_with_headers_and_a_key_frame() {
     assert!(after[2..].ends_with(&expected[1..]), "{after:?}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_denial_is_final() {
-    let network = Network::default();
-    let serving = deny(network.accepts(), StatusCode::PUBLISH_DENIED);
-    let (events, ()) = tokio::join!(publish(network.publisher(), stream(60)), serving);
-    assert_eq!(
-        events,
-        ["gave up: rejected by the peer: NetStream.Publish.Denied (no)"]
-    );
-    assert_eq!(network.dialled().len(), 1);
-}
-
 /// The server has not noticed yet that the connection before is dead.
 #[tokio::test(start_paused = true)]
 async fn a_name_in_use_is_asked_for_a_few_times() {
@@ -220,59 +209,6 @@ async fn a_name_in_use_is_asked_for_a_few_times() {
         events.last().unwrap().starts_with("gave up: "),
         "{events:?}"
     );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_reconnect_request_moves_at_a_key_frame_and_loses_nothing() {
-    let network = Network::default();
-    let (first, second) = (network.accepts(), network.accepts());
-    let serving = async {
-        let mut server = server(first);
-        let mut events = Vec::new();
-        while frames(&events).len() < 2 + 15 {
-            let event = server.next_event().await.unwrap();
-            events.extend(answer(&mut server, event));
-        }
-        let request = Status::new(StatusCode::CONNECT_RECONNECT_REQUEST, "update")
-            .with("tcUrl", "//other/live2");
-        let control = MessageStreamId::CONTROL;
-        server.session().send_status(control, &request).unwrap();
-        events.extend(serve(&mut server).await);
-        events
-    };
-    let all = stream(4);
-    let mut other = server(second);
-    let (events, first, second) = tokio::join!(
-        publish(network.publisher(), all.clone()),
-        serving,
-        serve(&mut other),
-    );
-    assert_eq!(
-        events,
-        ["connected 1", "moving to rtmp://other/live2", "connected 2"]
-    );
-    assert_eq!(
-        network.dialled(),
-        ["rtmp://host/live", "rtmp://other/live2"]
-    );
-    let (first_frames, second_frames) = (frames(&first), frames(&second));
-    assert!(matches!(
-        first.as_slice(),
-        [
-            ..,
-            ServerEvent::PublishStopped { .. },
-            _,
-            ServerEvent::Closed(_)
-        ] | [
-            ..,
-            ServerEvent::PublishStopped { .. },
-            ServerEvent::Closed(_)
-        ]
-    ));
-    assert_eq!(payloads(&second_frames[..2]), [METADATA, CONFIG]);
-    assert!(second_frames[2].is_key_frame());
-    let both = [&first_frames[..], &second_frames[2..]].concat();
-    assert_eq!(both, all);
 }
 
 /// Nobody is there for a minute; every `send` is ready at once, and memory stays bounded.
@@ -353,73 +289,17 @@ async fn a_stalled_server_is_left() {
     ));
 }
 
-/// A certificate that nobody vouches for does not get better.
-#[cfg(feature = "rustls")]
-#[tokio::test]
-async fn a_refused_certificate_is_final() {
-    use rtmp_tokio::{
-        Listener,
-        tls::{Acceptor, Connector},
-    };
-
-    let made = |name: &str| {
-        let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let (certificate, key) = (path.with_extension("crt"), path.with_extension("key"));
-        std::fs::write(&certificate, certified.cert.pem()).unwrap();
-        std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
-        (certificate, key)
-    };
-    let (certificate, key) = made("reconnect-server");
-    let (other, _) = made("reconnect-other");
-    let acceptor = Acceptor::new(&certificate, &key).unwrap();
-    let listener = Listener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let listener = listener.with_tls(acceptor);
-    let url = format!("rtmps://localhost:{port}/live/key");
-    let mut publisher = ReconnectingPublisher::new(
-        url.parse().unwrap(),
-        Arc::default(),
-        Some(Connector::new(Some(&other)).unwrap()),
-        ReconnectConfig::default(),
-    );
-    let serving = async { listener.accept().await.unwrap().0.establish().await.err() };
-    let (event, refused) = tokio::join!(publisher.next_event(), serving);
-    assert!(matches!(event, Some(PublisherEvent::GaveUp(Error::Tls(_)))));
-    assert!(refused.is_some());
-    assert_eq!(publisher.state(), PublisherState::GaveUp);
-    assert!(publisher.next_event().await.is_none());
-}
-
-/// Without video there is no key frame to wait for.
+/// A proxy that never answers has as long as any other way to a server.
 #[tokio::test(start_paused = true)]
-async fn sound_alone_moves_at_once() {
-    let network = Network::default();
-    let (first, second) = (network.accepts(), network.accepts());
-    let serving = async {
-        let mut server = server(first);
-        let mut events = Vec::new();
-        while frames(&events).len() < 5 {
-            let event = server.next_event().await.unwrap();
-            events.extend(answer(&mut server, event));
-        }
-        let request = Status::new(StatusCode::CONNECT_RECONNECT_REQUEST, "update");
-        let control = MessageStreamId::CONTROL;
-        server.session().send_status(control, &request).unwrap();
-        events.extend(serve(&mut server).await);
-        frames(&events)
+async fn a_dialler_that_never_ends_is_cut_off() {
+    let config = ReconnectConfig::default();
+    let never = |_| std::future::pending::<Result<BoxedTransport, Error>>();
+    let mut publisher = ReconnectingPublisher::with_dialler(url(), Arc::default(), config, never);
+    let start = Instant::now();
+    let event = publisher.next_event().await;
+    let Some(PublisherEvent::Reconnecting { why, .. }) = event else {
+        panic!("it tries again: {event:?}");
     };
-    let all: Vec<_> = (0..20).map(|n| frame(n * 100, AUDIO)).collect();
-    let mut same = server(second);
-    let (events, before, after) = tokio::join!(
-        publish(network.publisher(), all.clone()),
-        serving,
-        serve(&mut same),
-    );
-    assert_eq!(
-        events,
-        ["connected 1", "moving to rtmp://host/live", "connected 2"]
-    );
-    assert_eq!(before, all[..5]);
-    assert_eq!(frames(&after), all[5..]);
+    assert!(matches!(why, Error::ConnectTimeout { .. }), "{why}");
+    assert_eq!(start.elapsed(), Duration::from_secs(10));
 }

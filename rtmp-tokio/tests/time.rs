@@ -4,18 +4,17 @@ mod common;
 
 use std::{io::ErrorKind, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use common::{
-    Faults, Faulty, Mode, ONE, answer, apart, client, end, frames, key_frame, once, serve, server,
-    started, url,
+    Faults, Faulty, Mode, ONE, answer, client, end, frames, key_frame, serve, server, started, url,
 };
+use rtmp_conformance::{apart, once};
 use rtmp_proto::{
     ClientConfig, ClientEvent, CloseReason, ConnectParams, ServerConfig, ServerEvent, Timeout,
     UserControl, amf::Value,
 };
 use rtmp_tokio::{Error, Publisher};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, duplex},
+    io::{AsyncWriteExt, duplex},
     time::{Instant, advance, sleep},
 };
 
@@ -411,18 +410,23 @@ async fn a_request_that_waits() {
     flushed.unwrap();
 }
 
-/// Not RTMP at all.
+/// The system accepts the connection, and nobody speaks TLS there.
+#[cfg(feature = "rustls")]
 #[tokio::test(start_paused = true)]
-async fn another_protocol() {
-    let (mut a, b) = duplex(4096);
-    let mut server = server(b);
-    let http = Bytes::from_static(b"\x00GET / HTTP/1.1\r\n\r\n");
-    let asking = async {
-        a.write_all(&http).await.unwrap();
-        let mut all = Vec::new();
-        a.read_to_end(&mut all).await.unwrap();
-        drop(a);
-    };
-    let (reason, ()) = apart(end(&mut server), asking).await;
-    assert!(matches!(reason, CloseReason::Protocol(_)), "{reason:?}");
+async fn dialling_a_silent_server() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let url = format!("rtmps://127.0.0.1:{port}/live/key");
+    let url = url.parse().unwrap();
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (certificate, _) = rtmp_conformance::certificate(directory, "silent");
+    let connector = rtmp_tokio::tls::Connector::new(Some(&certificate)).unwrap();
+    let start = Instant::now();
+    let late = Publisher::connect(&url, Arc::default(), Some(&connector)).await;
+    let limit = Duration::from_secs(10);
+    assert!(
+        matches!(late, Err(Error::TlsTimeout { limit: told }) if told == limit),
+        "{late:?}"
+    );
+    assert_eq!(start.elapsed().as_secs(), 10);
 }

@@ -7,23 +7,20 @@
 
 use std::{
     cell::RefCell,
-    future,
     io::{self, IoSlice},
-    pin::{Pin, pin},
+    pin::Pin,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll, Wake, Waker, ready},
+    sync::Arc,
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
+use rtmp_conformance::once;
 use rtmp_proto::{
-    Client, ClientConfig, ClientEvent, CloseReason, MessageStreamId, Role, RtmpUrl, Server,
-    ServerConfig, ServerEvent, Timestamp, flv::Frame,
+    Client, ClientConfig, ClientEvent, CloseReason, MessageStreamId, RtmpUrl, Server, ServerConfig,
+    ServerEvent, Timestamp, flv::Frame,
 };
-use rtmp_tokio::{Connection, Error};
+use rtmp_tokio::Connection;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 pub const ONE: MessageStreamId = MessageStreamId::new(1);
@@ -125,83 +122,6 @@ where
     (client, server)
 }
 
-/// Runs two futures to their ends, each polled only when it was woken itself: in one task, as with
-/// `join!`, a wake-up that one forgets is made good by the other's.
-pub async fn apart<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
-    let (mut a, mut b) = (pin!(a), pin!(b));
-    let (mut a_output, mut b_output) = (None, None);
-    let task = future::poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-    let (a_wake, b_wake) = (Woken::new(&task), Woken::new(&task));
-    future::poll_fn(|_| {
-        if a_output.is_none() {
-            a_output = a_wake.poll(a.as_mut());
-        }
-        if b_output.is_none() {
-            b_output = b_wake.poll(b.as_mut());
-        }
-        match (a_output.take(), b_output.take()) {
-            (Some(a), Some(b)) => return Poll::Ready((a, b)),
-            outputs => (a_output, b_output) = outputs,
-        }
-        Poll::Pending
-    })
-    .await
-}
-
-struct Woken {
-    is_woken: AtomicBool,
-    task: Waker,
-}
-
-impl Woken {
-    fn new(task: &Waker) -> Arc<Self> {
-        Arc::new(Self {
-            is_woken: AtomicBool::new(true),
-            task: task.clone(),
-        })
-    }
-
-    fn poll<F: Future>(self: &Arc<Self>, future: Pin<&mut F>) -> Option<F::Output> {
-        if !self.is_woken.swap(false, Ordering::Relaxed) {
-            return None;
-        }
-        let waker = Waker::from(Arc::clone(self));
-        match future.poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => Some(output),
-            Poll::Pending => None,
-        }
-    }
-}
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.is_woken.store(true, Ordering::Relaxed);
-        self.task.wake_by_ref();
-    }
-}
-
-/// Polls a future once and drops it.
-pub async fn once<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    future::poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
-}
-
-/// The next event, though every future is dropped after its first poll.
-pub async fn next_event_cancelled<T: AsyncRead + AsyncWrite + Unpin, R: Role>(
-    connection: &mut Connection<T, R>,
-) -> Result<R::Event, Error> {
-    future::poll_fn(|cx| {
-        // Whether it was flushed does not matter: `next_event` writes too.
-        let _ = pin!(connection.flush()).poll(cx);
-        pin!(connection.next_event()).poll(cx)
-    })
-    .await
-}
-
 /// The reason in the `Closed` that must be next.
 pub async fn end<T: AsyncRead + AsyncWrite + Unpin>(
     server: &mut Connection<T, Server>,
@@ -216,13 +136,8 @@ pub async fn end<T: AsyncRead + AsyncWrite + Unpin>(
 #[derive(Debug)]
 pub struct Faults {
     pub read_len: usize,
-    pub write_len: usize,
-    /// Every other call is not ready, though it wakes the task at once.
-    pub is_hesitant: bool,
     pub write: Mode,
     pub flush: Mode,
-    /// The end of input is a reset.
-    pub is_reset: bool,
     /// Vectored writes with more than one slice.
     pub vectored: usize,
     pub writes: usize,
@@ -242,11 +157,8 @@ impl Default for Faults {
     fn default() -> Self {
         Self {
             read_len: usize::MAX,
-            write_len: usize::MAX,
-            is_hesitant: false,
             write: Mode::Works,
             flush: Mode::Works,
-            is_reset: false,
             vectored: 0,
             writes: 0,
             reads: 0,
@@ -258,8 +170,6 @@ impl Default for Faults {
 pub struct Faulty {
     io: DuplexStream,
     faults: Rc<RefCell<Faults>>,
-    read_hesitates: bool,
-    write_hesitates: bool,
 }
 
 impl Faulty {
@@ -268,21 +178,9 @@ impl Faulty {
         let faulty = Self {
             io,
             faults: Rc::clone(&faults),
-            read_hesitates: false,
-            write_hesitates: false,
         };
         (faulty, faults)
     }
-}
-
-/// Not ready every other time.
-fn poll_hesitation(is_on: bool, hesitates: &mut bool, cx: &Context<'_>) -> Poll<()> {
-    *hesitates = !*hesitates && is_on;
-    if *hesitates {
-        cx.waker().wake_by_ref();
-        return Poll::Pending;
-    }
-    Poll::Ready(())
 }
 
 impl AsyncRead for Faulty {
@@ -291,17 +189,11 @@ impl AsyncRead for Faulty {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let is_hesitant = self.faults.borrow().is_hesitant;
-        ready!(poll_hesitation(is_hesitant, &mut self.read_hesitates, cx));
         let len = buf.remaining().min(self.faults.borrow().read_len);
         let mut bytes = vec![0; len];
         let mut part = ReadBuf::new(&mut bytes);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut part))?;
-        let mut faults = self.faults.borrow_mut();
-        faults.reads += 1;
-        if part.filled().is_empty() && faults.is_reset {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-        }
+        self.faults.borrow_mut().reads += 1;
         buf.put_slice(part.filled());
         Poll::Ready(Ok(()))
     }
@@ -313,20 +205,17 @@ impl AsyncWrite for Faulty {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let is_hesitant = self.faults.borrow().is_hesitant;
-        ready!(poll_hesitation(is_hesitant, &mut self.write_hesitates, cx));
-        let len = {
+        let mode = {
             let mut faults = self.faults.borrow_mut();
             faults.writes += 1;
-            match faults.write {
-                Mode::Works => buf.len().min(faults.write_len),
-                Mode::Fails => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-                Mode::Zero => return Poll::Ready(Ok(0)),
-                Mode::Blocks => return Poll::Pending,
-            }
+            faults.write
         };
-        let part = buf.get(..len).unwrap_or_default();
-        Pin::new(&mut self.io).poll_write(cx, part)
+        match mode {
+            Mode::Works => Pin::new(&mut self.io).poll_write(cx, buf),
+            Mode::Fails => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            Mode::Zero => Poll::Ready(Ok(0)),
+            Mode::Blocks => Poll::Pending,
+        }
     }
 
     fn poll_write_vectored(
@@ -337,9 +226,8 @@ impl AsyncWrite for Faulty {
         if slices.len() > 1 {
             self.faults.borrow_mut().vectored += 1;
         }
-        let write_len = self.faults.borrow().write_len;
         let all = slices.iter().flat_map(|slice| slice.iter().copied());
-        let all: Vec<u8> = all.take(write_len).collect();
+        let all: Vec<u8> = all.collect();
         self.poll_write(cx, &all)
     }
 
