@@ -235,7 +235,7 @@ impl ReconnectingPublisher {
         let done = match &mut self.link {
             Link::Up(_) => return self.poll_up(cx),
             Link::Busy(task) => ready!(task.as_mut().poll(cx)),
-            Link::Down => Ok(Done::Waited),
+            Link::Down => Ok(Done::Waited(Instant::ORIGIN)),
         };
         let now = self.now();
         self.link = Link::Down;
@@ -245,7 +245,8 @@ impl ReconnectingPublisher {
                 self.publisher.handle_connected(now);
             }
             Ok(Done::Left) => self.publisher.handle_left(now, random()),
-            Ok(Done::Waited) => self.publisher.handle_timeout(now),
+            // Timers round: without this, one that is early would be set again and again.
+            Ok(Done::Waited(until)) => self.publisher.handle_timeout(now.max(until)),
             Err(why) => self.ended(why),
         }
         self.begin();
@@ -323,7 +324,7 @@ impl ReconnectingPublisher {
                 let delay = until - self.now();
                 Box::pin(async move {
                     sleep(delay).await;
-                    Ok(Done::Waited)
+                    Ok(Done::Waited(until))
                 })
             }
         };
@@ -358,7 +359,8 @@ enum Link {
 enum Done {
     Connected(Box<Publisher>),
     Left,
-    Waited,
+    /// Until then.
+    Waited(Instant),
 }
 
 /// A number for [`Reconnect::ended`](rtmp_proto::Reconnect::ended), drawn evenly from all; zero if the

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use rtmp_proto::{
-    Request, Server, ServerConfig, ServerEvent, Status, StatusCode, Timestamp,
+    MessageStreamId, Request, Server, ServerConfig, ServerEvent, Status, StatusCode, Timestamp,
     amf::{Object, Value, amf0},
     flv::{FileWriter, Frame},
 };
@@ -103,6 +103,38 @@ async fn a_source_is_pulled_again() {
     let (code, said) = outcome(child.wait_with_output().await.unwrap());
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("; attempt 1 in "), "{said}");
+}
+
+/// The source asks for a reconnect elsewhere, and is left at once.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_source_that_moves_is_followed() {
+    let (source, other, destination) = (listen().await, listen().await, listen().await);
+    let child = rtmp(&["relay", &url(&source), &url(&destination)]);
+    let mut first = give(accept(&source).await, &stream(5)).await;
+    let mut taking = accept(&destination).await;
+    let mut frames = take_some(&mut taking, 7).await;
+    let to = format!("rtmp://{}/live", other.local_addr().unwrap());
+    let request = Status::new(StatusCode::CONNECT_RECONNECT_REQUEST, "update").with("tcUrl", &*to);
+    let control = MessageStreamId::CONTROL;
+    first.session().send_status(control, &request).unwrap();
+    first.flush().await.unwrap();
+    let second = give(accept(&other).await, &stream(5)).await;
+    frames.extend(take_some(&mut taking, 7).await);
+    assert_eq!(
+        payloads(&frames),
+        payloads(&[stream(5), stream(5)].concat())
+    );
+    interrupt(&child).await;
+    let (rest, is_stopped) = take_stream(taking).await;
+    assert!(rest.is_empty() && is_stopped);
+    drop(second);
+    let (code, said) = outcome(child.wait_with_output().await.unwrap());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains(": asked to reconnect to 127.0.0.1:"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
