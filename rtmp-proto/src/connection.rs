@@ -5,12 +5,15 @@ use core::time::Duration;
 use bytes::Buf;
 
 use crate::{
-    chunk::{ChunkDecoder, ChunkEncoder, ChunkStreamId, MessageStreamId, RawMessage},
+    chunk::{
+        ChunkDecoder, ChunkEncoder, ChunkStreamId, HeaderCompression, MessageStreamId, RawMessage,
+    },
     config::ConnectionConfig,
     error::{Error, Timeout},
     handshake::{Handshake, HandshakeReport},
     limits::Limits,
     message::{BandwidthLimit, Control, Message, UserControl},
+    relay::Wire,
     stats::{MessageCounts, Stats},
     time::Instant,
     transmit::{SendQueue, Transmit},
@@ -169,6 +172,19 @@ impl Connection {
     pub(crate) fn send(&mut self, csid: ChunkStreamId, message: &RawMessage) {
         self.encoder.encode(csid, message, &mut self.output);
         self.sent.messages += 1;
+    }
+
+    /// Queues messages encoded before, if they are as this connection's encoder would make them.
+    pub(crate) fn send_wire(&mut self, wire: &Wire) -> bool {
+        let is_alike = wire.chunk_size == self.encoder.chunk_size()
+            && self.encoder.compression() == HeaderCompression::Off;
+        if is_alike {
+            for piece in &wire.pieces {
+                self.output.share(piece.clone());
+            }
+            self.sent.add(&wire.counts);
+        }
+        is_alike
     }
 
     /// Queues a protocol control message and applies it to what follows.

@@ -50,6 +50,13 @@ pub struct MessageCounts {
 }
 
 impl MessageCounts {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.messages += other.messages;
+        self.audio += other.audio;
+        self.video += other.video;
+        self.data += other.data;
+    }
+
     pub(crate) fn count_frame(&mut self, kind: &FrameKind) {
         match kind {
             FrameKind::Audio(_) => self.audio += 1,

@@ -13,8 +13,9 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 /// reference, so a frame sent to many players exists once. The order of the pieces is part of the
 /// wire format (chunk headers depend on those before them), hence nothing is ever taken out of the
 /// queue except by being written.
-#[derive(Default)]
 pub struct SendQueue {
+    /// Shorter pieces are copied.
+    share_threshold: usize,
     /// Bytes of all `Piece::Copied` pieces, of which `copied_sent` have been written.
     copied: Vec<u8>,
     copied_sent: usize,
@@ -33,7 +34,30 @@ enum Piece {
 impl SendQueue {
     /// An empty queue.
     pub fn new() -> Self {
-        Self::default()
+        Self::coalescing(SHARE_THRESHOLD)
+    }
+
+    /// An empty queue that copies pieces shorter than `len`.
+    pub(crate) fn coalescing(len: usize) -> Self {
+        Self {
+            share_threshold: len,
+            copied: Vec::new(),
+            copied_sent: 0,
+            pieces: VecDeque::new(),
+            queued: 0,
+            written: 0,
+        }
+    }
+
+    /// What waits, as pieces that can be shared.
+    pub(crate) fn into_pieces(self) -> Vec<Bytes> {
+        let mut copied = Bytes::from(self.copied);
+        copied.advance(self.copied_sent);
+        let piece = |piece| match piece {
+            Piece::Copied(len) => copied.split_to(len),
+            Piece::Shared(bytes) => bytes,
+        };
+        self.pieces.into_iter().map(piece).collect()
     }
 
     /// What waits to be written, `None` when nothing does.
@@ -76,7 +100,7 @@ impl SendQueue {
 
     /// Queues `bytes`: by reference, or as a copy if that is cheaper.
     pub fn share(&mut self, bytes: Bytes) {
-        if bytes.len() < SHARE_THRESHOLD {
+        if bytes.len() < self.share_threshold {
             return self.copy(&bytes);
         }
         self.queued += bytes.len();
@@ -138,6 +162,12 @@ impl SendQueue {
             self.copied.drain(..self.copied_sent);
             self.copied_sent = 0;
         }
+    }
+}
+
+impl Default for SendQueue {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -57,6 +57,10 @@ impl ChunkEncoder {
         self.chunk_size
     }
 
+    pub(crate) fn compression(&self) -> HeaderCompression {
+        self.compression
+    }
+
     /// Appends the chunks of `message` to `queue`. Large payloads are queued by reference.
     pub fn encode(&mut self, csid: ChunkStreamId, message: &RawMessage, queue: &mut SendQueue) {
         let header = self.message_header(csid, message);

@@ -1,15 +1,21 @@
 //! What is kept for late joiners, slow peers and lost connections: pure data structures.
 //!
-//! A server pushes each frame of a publisher into one [`GopCache`] and into one [`Queue`] for each
-//! player. A player that joins gets the cache's frames in its queue first. A publisher that outlives
-//! its connections has a [`Queue`] and a [`Resume`] behind it.
+//! A server pushes each frame of a publisher into a [`Broadcast`], from which all its players are served.
+//! Where there is one reader only, a [`Queue`] holds what waits for it. A publisher that outlives its
+//! connections has a [`Queue`] and a [`Resume`] behind it.
 
+mod batch;
+mod broadcast;
 mod gop_cache;
 mod headers;
 mod queue;
 mod resume;
 mod timeline;
 
+pub(crate) use batch::Wire;
+
+pub use batch::Batch;
+pub use broadcast::{Broadcast, BroadcastLimits, Cursor, Portion};
 pub use gop_cache::{Cached, GopCache, GopLimits};
 pub use queue::{DropCounts, Pushed, Queue, QueueLimits};
 pub use resume::Resume;
@@ -83,6 +89,11 @@ impl TrackSet {
         if let Some(word) = self.0.get_mut(usize::from(track >> 6)) {
             *word |= Self::bit(track);
         }
+    }
+
+    fn contains_all(&self, others: &Self) -> bool {
+        let mut words = self.0.iter().zip(others.0);
+        words.all(|(word, other)| other & !word == 0)
     }
 
     fn clear(&mut self) {

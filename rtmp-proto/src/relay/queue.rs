@@ -447,15 +447,16 @@ impl Lane {
     }
 }
 
-#[derive(Clone, Copy)]
-enum LaneKind {
+/// What may be dropped, and how.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum LaneKind {
     Video,
     Audio,
     Kept,
 }
 
 impl LaneKind {
-    fn of(frame: &Frame) -> Self {
+    pub(super) fn of(frame: &Frame) -> Self {
         if frame.is_configuration() || frame.is_sequence_end() {
             Self::Kept
         } else if frame.is_video() {

@@ -19,7 +19,7 @@ use self::{
 };
 use crate::{
     amf::Value,
-    chunk::{ChunkStreamId, MessageStreamId, MessageType, RawMessage},
+    chunk::{ChunkStreamId, MessageStreamId, MessageType, PayloadTooLong, RawMessage},
     connection::{Connection, Received},
     error::{CloseReason, RequestError, SendError, Timeout},
     flv::{Frame, FrameKind},
@@ -298,30 +298,40 @@ impl<R: Role> Session<R> {
         if self.is_closed() {
             return Err(SendError::Closed(payload()));
         }
-        let state = self.streams.get(stream).filter(|s| s.state == R::SENDING);
-        let Some(state) = state else {
+        if self.stream_state(stream) != Some(R::SENDING) {
             return Err(SendError::NotActive(payload()));
-        };
+        }
         if self.connection.is_congested() {
             return Err(SendError::QueueFull(payload()));
         }
-        let (csid, is_wanted) = match frame.kind {
-            FrameKind::Audio(_) => (ChunkStreamId::AUDIO, state.wants_audio),
-            FrameKind::Video(_) => (ChunkStreamId::VIDEO, state.wants_video),
-            FrameKind::Data(_) => (ChunkStreamId::DATA, true),
-        };
-        if state.is_paused || !is_wanted {
-            return Ok(());
+        self.queue_frame(stream, frame)
+            .map_err(|_| SendError::TooLong(payload()))
+    }
+
+    /// Queues a frame for a stream that was looked at, unless the peer does not want it.
+    fn queue_frame(
+        &mut self,
+        stream: MessageStreamId,
+        frame: &Frame,
+    ) -> Result<(), PayloadTooLong> {
+        let is_wanted = self.streams.get(stream).is_some_and(|state| {
+            !state.is_paused
+                && match frame.kind {
+                    FrameKind::Audio(_) => state.wants_audio,
+                    FrameKind::Video(_) => state.wants_video,
+                    FrameKind::Data(_) => true,
+                }
+        });
+        if is_wanted {
+            let raw = RawMessage::new(
+                frame.message_type(),
+                stream,
+                frame.timestamp,
+                R::outgoing_payload(frame),
+            )?;
+            self.connection.send(frame.kind.chunk_stream(), &raw);
+            self.connection.count_sent_frame(&frame.kind);
         }
-        let raw = RawMessage::new(
-            frame.message_type(),
-            stream,
-            frame.timestamp,
-            R::outgoing_payload(frame),
-        )
-        .map_err(|_| SendError::TooLong(payload()))?;
-        self.connection.send(csid, &raw);
-        self.connection.count_sent_frame(&frame.kind);
         Ok(())
     }
 }

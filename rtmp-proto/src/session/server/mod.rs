@@ -22,6 +22,7 @@ use crate::{
     flv::Frame,
     handshake::{HANDSHAKE_RANDOM_LEN, Handshake},
     message::{Command, Status, StatusCode, UserControl},
+    relay::Batch,
     time::Instant,
 };
 
@@ -226,6 +227,38 @@ impl Session<Server> {
         self.queue_status(stream, &status)?;
         self.connection
             .send_user_control(&UserControl::StreamEof(stream));
+        Ok(())
+    }
+
+    /// Queues a batch of frames for a player, by reference if it was made for players like this one, else
+    /// frame by frame. As with [`send_frame`](Self::send_frame), what the player does not want is left
+    /// out.
+    ///
+    /// # Errors
+    ///
+    /// The session has ended, the stream does not play, or too much waits already.
+    pub fn send_batch(
+        &mut self,
+        stream: MessageStreamId,
+        batch: &Batch,
+    ) -> Result<(), RequestError> {
+        self.require_stream(stream, |state| state == StreamState::Playing)?;
+        if self.connection.is_congested() {
+            let queued = self.connection.queued_len();
+            return Err(RequestError::QueueFull { queued });
+        }
+        let wants_all = self
+            .streams
+            .get(stream)
+            .is_some_and(|state| !state.is_paused && state.wants_audio && state.wants_video);
+        let wire = batch.wire();
+        if wants_all && stream == wire.stream && self.connection.send_wire(wire) {
+            return Ok(());
+        }
+        for frame in batch.frames() {
+            // A batch leaves out what is too long, too.
+            let _ = self.queue_frame(stream, frame);
+        }
         Ok(())
     }
 

@@ -1,0 +1,109 @@
+//! Frames that go to many players at once.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+
+use crate::{
+    chunk::{
+        ChunkEncoder, ChunkSize, ChunkStreamId, HeaderCompression, MessageStreamId, RawMessage,
+    },
+    flv::{Frame, FrameKind},
+    stats::MessageCounts,
+    transmit::SendQueue,
+};
+
+/// Frames in the order in which players get them, and their bytes on the wire, made once for all.
+///
+/// [`Session::send_batch`](crate::Session::send_batch) hands the bytes on by reference, to every player
+/// with the same chunk size and message stream: since each message begins with a full header, its bytes
+/// depend on nothing else.
+pub struct Batch {
+    frames: Vec<Frame>,
+    wire: Wire,
+}
+
+/// The chunks of a batch for players with this chunk size, on this message stream.
+pub(crate) struct Wire {
+    pub(crate) chunk_size: ChunkSize,
+    pub(crate) stream: MessageStreamId,
+    pub(crate) pieces: Vec<Bytes>,
+    pub(crate) counts: MessageCounts,
+}
+
+impl Batch {
+    /// The chunks of `frames` in chunks of up to `chunk_size` bytes, on message stream 1, which is the
+    /// one that nearly all players use.
+    ///
+    /// Payloads below 16 KiB are copied into one piece of memory, larger ones are taken by reference.
+    /// Frames that are too long for a message are left out.
+    pub fn new(frames: Vec<Frame>, chunk_size: ChunkSize) -> Self {
+        let mut encoder = ChunkEncoder::new(HeaderCompression::Off);
+        encoder.set_chunk_size(chunk_size);
+        let mut queue = SendQueue::coalescing(COALESCED_LEN);
+        let mut counts = MessageCounts::default();
+        for frame in &frames {
+            let message = RawMessage::new(
+                frame.message_type(),
+                STREAM,
+                frame.timestamp,
+                frame.payload.clone(),
+            );
+            if let Ok(message) = message {
+                encoder.encode(frame.kind.chunk_stream(), &message, &mut queue);
+                counts.messages += 1;
+                counts.count_frame(&frame.kind);
+            }
+        }
+        Self {
+            frames,
+            wire: Wire {
+                chunk_size,
+                stream: STREAM,
+                pieces: queue.into_pieces(),
+                counts,
+            },
+        }
+    }
+
+    /// The frames.
+    pub fn frames(&self) -> &[Frame] {
+        &self.frames
+    }
+
+    /// Bytes on the wire.
+    pub fn wire_len(&self) -> usize {
+        self.wire.pieces.iter().map(Bytes::len).sum()
+    }
+
+    pub(crate) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("frames", &self.frames.len())
+            .field("wire_len", &self.wire_len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl FrameKind {
+    /// Where frames of this kind travel.
+    pub(crate) const fn chunk_stream(&self) -> ChunkStreamId {
+        match self {
+            Self::Audio(_) => ChunkStreamId::AUDIO,
+            Self::Video(_) => ChunkStreamId::VIDEO,
+            Self::Data(_) => ChunkStreamId::DATA,
+        }
+    }
+}
+
+const STREAM: MessageStreamId = MessageStreamId::new(1);
+
+/// Payloads below this are copied: for hundreds of players, one piece of memory to write is cheaper
+/// than many, and the copy is made once.
+const COALESCED_LEN: usize = 16 << 10;

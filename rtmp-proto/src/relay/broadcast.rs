@@ -1,0 +1,409 @@
+//! One stream on its way from its publisher to its players.
+
+use alloc::{collections::VecDeque, sync::Arc, vec, vec::Vec};
+use core::{cmp::Ordering, fmt, mem, time::Duration};
+
+use super::{
+    Batch, Cached, DropCounts, FRAME_OVERHEAD, GopCache, GopLimits, Timeline, TrackSet,
+    queue::LaneKind,
+};
+use crate::{chunk::ChunkSize, flv::Frame, time::Instant};
+
+/// One stream on its way from its publisher to any number of players.
+///
+/// What is published is kept once, in batches. Each player has a [`Cursor`] on them and reads at its
+/// own pace; so publishing costs the same with one player and with ten thousand, and a slow player
+/// costs only what it has not read yet, shared with all that are as slow. A player that joins begins
+/// with headers and the current group of pictures.
+///
+/// # Slow players
+///
+/// A player that is further behind than half of [`BroadcastLimits`] loses the video up to the latest
+/// key frame, and as long as there is none, all video; its audio goes on. One that falls behind the
+/// limits themselves begins anew, as if it had just joined. Video never goes on without a key frame,
+/// for each track.
+///
+/// # Publishers that come and go
+///
+/// Times go on from one publication to the next, see [`Timeline`]. Players hear of the end when
+/// [`announce_end`](Self::announce_end) was called and they have read what there is.
+pub struct Broadcast {
+    limits: BroadcastLimits,
+    chunk_size: ChunkSize,
+    cache: GopCache,
+    timeline: Timeline,
+    /// Video tracks that have had a key frame since the publication began.
+    ready: TrackSet,
+    /// Published since the last [`flush`](Self::flush).
+    pending: Vec<Frame>,
+    batches: VecDeque<Entry>,
+    /// The number of the first of them.
+    first: u64,
+    /// The number of the latest batch with a key frame.
+    latest_key: u64,
+    /// Cursors that have read everything.
+    idle: usize,
+    cursors: usize,
+    totals: Totals,
+    is_over: bool,
+}
+
+struct Entry {
+    batch: Arc<Batch>,
+    /// Cursors whose next batch this is.
+    readers: usize,
+    at: Instant,
+    /// The counts up to its end.
+    until: Totals,
+}
+
+/// Of all that was ever flushed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Totals {
+    /// What [`BroadcastLimits::bytes`] bounds.
+    charge: u64,
+    audio: u64,
+    video: u64,
+}
+
+/// Bounds of a [`Broadcast`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BroadcastLimits {
+    /// For how long the slowest player is kept what it has not read. Default 20 s: at half of that it
+    /// loses video, which is long enough for the hiccups of a mobile network.
+    pub duration: Duration,
+    /// Bytes kept for the slowest player, each frame with 128 bytes on top of its payload. Default
+    /// 32 MiB: 20 seconds at 13 Mbit/s.
+    pub bytes: usize,
+    /// Of what late joiners begin with.
+    pub group: GopLimits,
+}
+
+impl Default for BroadcastLimits {
+    fn default() -> Self {
+        Self {
+            duration: Duration::from_secs(20),
+            bytes: 32 << 20,
+            group: GopLimits::default(),
+        }
+    }
+}
+
+/// What a player is to get next.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "players must handle each")]
+pub enum Portion {
+    /// The stream has a publisher again, after [`Unpublished`](Self::Unpublished).
+    Published,
+    /// Frames.
+    Batch(Arc<Batch>),
+    /// A single frame: at the beginning, and after something was left out.
+    Frame(Frame),
+    /// The publisher is gone and does not return.
+    Unpublished,
+}
+
+/// A player's place in a [`Broadcast`]. Give it back with [`leave`](Broadcast::leave).
+#[derive(Debug)]
+pub struct Cursor {
+    /// The next batch.
+    next: u64,
+    /// The counts up to there.
+    seen: Totals,
+    /// The player is to begin, or to begin anew.
+    is_starting: bool,
+    /// Frames to be looked at one by one before the next batch.
+    singles: vec::IntoIter<Frame>,
+    /// The player can decode all that comes. Else frames are looked at one by one.
+    is_synced: bool,
+    /// Video before this batch is left out.
+    video_from: u64,
+    /// Video tracks whose next frame can be decoded.
+    ready: TrackSet,
+    /// The player knows that the stream is over.
+    was_told_end: bool,
+    dropped: DropCounts,
+}
+
+impl Cursor {
+    /// Lets the player begin anew with the current group of pictures when it [next](Broadcast::next)
+    /// asks: it missed something.
+    pub const fn restart(&mut self) {
+        self.is_starting = true;
+    }
+
+    /// What the player was too slow for.
+    pub const fn dropped(&self) -> DropCounts {
+        self.dropped
+    }
+
+    fn wants(&mut self, frame: &Frame, number: u64) -> bool {
+        if LaneKind::of(frame) != LaneKind::Video {
+            return true;
+        }
+        let track = frame.track().unwrap_or_default();
+        let is_wanted =
+            number >= self.video_from && (frame.is_key_frame() || self.ready.contains(track));
+        if is_wanted {
+            self.ready.insert(track);
+        } else {
+            self.dropped.video += 1;
+        }
+        is_wanted
+    }
+}
+
+impl Broadcast {
+    /// A stream that has had no publisher, for players with chunks of up to `chunk_size` bytes.
+    pub fn new(limits: BroadcastLimits, chunk_size: ChunkSize) -> Self {
+        Self {
+            limits,
+            chunk_size,
+            cache: GopCache::new(limits.group),
+            timeline: Timeline::default(),
+            ready: TrackSet::default(),
+            pending: Vec::new(),
+            batches: VecDeque::new(),
+            first: 0,
+            latest_key: 0,
+            idle: 0,
+            cursors: 0,
+            totals: Totals::default(),
+            is_over: false,
+        }
+    }
+
+    /// What is pushed from now on is another publisher's.
+    pub fn begin(&mut self) {
+        self.end();
+        self.timeline.restart();
+        self.is_over = false;
+    }
+
+    /// The publisher is gone: who joins now gets nothing of it. Others do not hear of it.
+    pub fn end(&mut self) {
+        self.cache.clear();
+        self.ready.clear();
+    }
+
+    /// Players are to hear that the stream has ended, once they have read what there is.
+    pub const fn announce_end(&mut self) {
+        self.is_over = true;
+    }
+
+    /// Publishes a frame. Players get it after the next [`flush`](Self::flush).
+    ///
+    /// Left out are repeated headers, and video that no player could decode: before the first key frame
+    /// of its track.
+    pub fn push(&mut self, frame: &Frame) {
+        let frame = self.timeline.place(frame.clone());
+        if LaneKind::of(&frame) == LaneKind::Video {
+            let track = frame.track().unwrap_or_default();
+            if frame.is_key_frame() {
+                self.ready.insert(track);
+            } else if !self.ready.contains(track) {
+                return;
+            }
+        }
+        if self.cache.push(&frame) == Cached::New && self.cursors > 0 {
+            self.pending.push(frame);
+        }
+    }
+
+    /// Whether frames wait for a [`flush`](Self::flush).
+    pub const fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Lets players have what was pushed.
+    pub fn flush(&mut self, now: Instant) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let frames = mem::take(&mut self.pending);
+        if frames.iter().any(Frame::is_key_frame) {
+            self.latest_key = self.end_number();
+        }
+        for frame in &frames {
+            self.totals.charge += (frame.payload.len() + FRAME_OVERHEAD) as u64;
+            self.totals.audio += u64::from(frame.is_audio());
+            self.totals.video += u64::from(frame.is_video());
+        }
+        self.batches.push_back(Entry {
+            batch: Arc::new(Batch::new(frames, self.chunk_size)),
+            readers: mem::take(&mut self.idle),
+            at: now,
+            until: self.totals,
+        });
+        self.release(|broadcast, entry| broadcast.is_behind(entry, now, 1));
+        self.release_unread();
+    }
+
+    /// A place for a player, which begins when it [asks](Self::next) for the first time.
+    pub fn join(&mut self) -> Cursor {
+        self.cursors += 1;
+        let next = self.end_number();
+        self.arrive(next);
+        Cursor {
+            next,
+            seen: self.totals,
+            is_starting: true,
+            singles: Vec::new().into_iter(),
+            is_synced: false,
+            video_from: 0,
+            ready: TrackSet::default(),
+            was_told_end: self.is_over,
+            dropped: DropCounts::default(),
+        }
+    }
+
+    /// A player has gone.
+    pub fn leave(&mut self, cursor: &Cursor) {
+        self.cursors = self.cursors.saturating_sub(1);
+        self.depart(cursor.next);
+        if self.cursors == 0 {
+            self.pending = Vec::new();
+        }
+    }
+
+    /// What the player is to get next, `None` when it has everything. Ask only while it has room.
+    pub fn next(&mut self, cursor: &mut Cursor, now: Instant) -> Option<Portion> {
+        loop {
+            if cursor.was_told_end && !self.is_over {
+                cursor.was_told_end = false;
+                return Some(Portion::Published);
+            }
+            if cursor.next < self.first {
+                // What it was to read has been dropped.
+                cursor.is_starting = true;
+                cursor.dropped.audio += self.totals.audio - cursor.seen.audio;
+                cursor.dropped.video += self.totals.video - cursor.seen.video;
+            }
+            if cursor.is_starting {
+                self.start(cursor, now);
+            }
+            // They are of the batch before the next, if they are of one.
+            let number = cursor.next.saturating_sub(1);
+            while let Some(frame) = cursor.singles.next() {
+                if cursor.wants(&frame, number) {
+                    return Some(Portion::Frame(frame));
+                }
+            }
+            let Some(entry) = self.entry(cursor.next) else {
+                let is_news = self.is_over && !cursor.was_told_end;
+                cursor.was_told_end |= is_news;
+                return is_news.then_some(Portion::Unpublished);
+            };
+            if self.is_behind(entry, now, 2) {
+                self.skip_video(cursor);
+            } else if cursor.ready.contains_all(&self.ready) && cursor.next >= cursor.video_from {
+                cursor.is_synced = true;
+            }
+            let batch = Arc::clone(&entry.batch);
+            cursor.seen = entry.until;
+            cursor.next += 1;
+            self.arrive(cursor.next);
+            self.depart(cursor.next - 1);
+            if cursor.is_synced {
+                return Some(Portion::Batch(batch));
+            }
+            cursor.singles = batch.frames().to_vec().into_iter();
+        }
+    }
+
+    /// The player begins with headers and the current group.
+    fn start(&mut self, cursor: &mut Cursor, now: Instant) {
+        // The group has it too.
+        self.flush(now);
+        self.depart(cursor.next);
+        cursor.next = self.end_number();
+        self.arrive(cursor.next);
+        cursor.seen = self.totals;
+        cursor.singles = self.cache.frames().collect::<Vec<_>>().into_iter();
+        cursor.ready.clear();
+        cursor.video_from = 0;
+        cursor.is_synced = false;
+        cursor.is_starting = false;
+    }
+
+    /// The player gets no more video before the latest key frame, if that is still ahead, or the next
+    /// one.
+    fn skip_video(&self, cursor: &mut Cursor) {
+        match self.latest_key.cmp(&cursor.next) {
+            Ordering::Equal => return,
+            Ordering::Greater => cursor.video_from = self.latest_key,
+            Ordering::Less => {}
+        }
+        cursor.ready.clear();
+        cursor.is_synced = false;
+    }
+
+    /// Whether what came after `entry` is more than this part of the limits.
+    fn is_behind(&self, entry: &Entry, now: Instant, part: u32) -> bool {
+        let charge = self.totals.charge - entry.until.charge;
+        charge > self.limits.bytes as u64 / u64::from(part)
+            || now > entry.at + self.limits.duration / part
+    }
+
+    fn end_number(&self) -> u64 {
+        self.first + self.batches.len() as u64
+    }
+
+    fn entry(&self, number: u64) -> Option<&Entry> {
+        let index = number.checked_sub(self.first)?;
+        self.batches.get(usize::try_from(index).ok()?)
+    }
+
+    /// A cursor's next batch is this one.
+    fn arrive(&mut self, number: u64) {
+        *self.readers(number) += 1;
+    }
+
+    /// A cursor's next batch is not this one any more. What nobody is to read goes.
+    fn depart(&mut self, number: u64) {
+        if number >= self.first {
+            let readers = self.readers(number);
+            *readers = readers.saturating_sub(1);
+        }
+        self.release_unread();
+    }
+
+    fn release_unread(&mut self) {
+        self.release(|_, entry| entry.readers == 0);
+    }
+
+    /// Drops batches from the front on. Whoever was to read them begins anew.
+    fn release(&mut self, is_due: impl Fn(&Self, &Entry) -> bool) {
+        while self
+            .batches
+            .front()
+            .is_some_and(|entry| is_due(self, entry))
+        {
+            self.batches.pop_front();
+            self.first += 1;
+        }
+    }
+
+    fn readers(&mut self, number: u64) -> &mut usize {
+        let index = number.checked_sub(self.first);
+        let index = index.and_then(|index| usize::try_from(index).ok());
+        match index.and_then(|index| self.batches.get_mut(index)) {
+            Some(entry) => &mut entry.readers,
+            None => &mut self.idle,
+        }
+    }
+}
+
+impl fmt::Debug for Broadcast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broadcast")
+            .field("cursors", &self.cursors)
+            .field("batches", &self.batches.len())
+            .field("cache", &self.cache)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
