@@ -69,6 +69,11 @@ pub(crate) struct ServeArgs {
     /// stream has ended.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub(crate) republish_wait: Duration,
+
+    /// How long frames may wait so that a player gets several at once, which saves most of the work
+    /// for many players. 0 passes on each frame as it comes.
+    #[arg(long, value_name = "MS", default_value = "20", value_parser = millis)]
+    pub(crate) flush_interval: Duration,
 }
 
 #[derive(Debug, clap::Args)]
@@ -240,6 +245,14 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .parse()
         .map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| "not a duration".to_owned())
+}
+
+/// Up to as long as it makes sense for something that is live.
+fn millis(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(millis @ 0..=10_000) => Ok(Duration::from_millis(millis)),
+        _ => Err("not a number of milliseconds up to 10000".to_owned()),
+    }
 }
 
 #[cfg(test)]

@@ -4,16 +4,13 @@ use std::{collections::BTreeMap, fmt, io, net::SocketAddr, sync::Arc};
 
 use rtmp_proto::{
     CloseReason, MessageStreamId, PlayRequest, PublishRequest, Query, ServerEvent, Status,
-    StatusCode, StreamName,
+    StatusCode, StreamName, relay::Portion,
 };
 use rtmp_tokio::{BoxedTransport, Error, IncomingConnection, Presence};
 use tokio::{sync::Notify, task::coop::consume_budget};
 use tracing::{debug, info};
 
-use super::{
-    feed::Item,
-    hub::{Hub, Publication, Subscription},
-};
+use super::hub::{Hub, Publication, Subscription};
 use crate::args::Key;
 
 /// Who may do what.
@@ -113,9 +110,9 @@ impl Client {
         }
     }
 
-    /// Moves what waits in the feeds to the output; whether some is left because there is enough.
+    /// Moves what waits for this client to the output; whether some is left because there is enough.
     fn fill_output(&mut self) -> bool {
-        for (&stream, activity) in &self.streams {
+        for (&stream, activity) in &mut self.streams {
             let Activity::Playing(subscription) = activity else {
                 continue;
             };
@@ -124,11 +121,12 @@ impl Client {
                 if session.queued_len() > OUTPUT_HIGH {
                     return true;
                 }
-                let sent = match subscription.pop() {
+                let sent = match subscription.next() {
                     None => break,
-                    Some(Item::Frame(frame)) => session.send_frame(stream, &frame).is_ok(),
-                    Some(Item::Published) => session.notify_published(stream).is_ok(),
-                    Some(Item::Unpublished) => session.notify_unpublished(stream).is_ok(),
+                    Some(Portion::Batch(batch)) => session.send_batch(stream, &batch).is_ok(),
+                    Some(Portion::Frame(frame)) => session.send_frame(stream, &frame).is_ok(),
+                    Some(Portion::Published) => session.notify_published(stream).is_ok(),
+                    Some(Portion::Unpublished) => session.notify_unpublished(stream).is_ok(),
                 };
                 if !sent {
                     // There is room, so the session has just ended: its last event comes next.
@@ -213,8 +211,8 @@ impl Client {
     }
 
     /// The player missed something: it goes on with the latest key frame.
-    fn restart(&self, stream: MessageStreamId) {
-        if let Some(Activity::Playing(subscription)) = self.streams.get(&stream) {
+    fn restart(&mut self, stream: MessageStreamId) {
+        if let Some(Activity::Playing(subscription)) = self.streams.get_mut(&stream) {
             subscription.restart();
         }
     }
@@ -245,17 +243,12 @@ impl Client {
 
     /// Looks for what another task has done to this client's streams.
     fn check_streams(&mut self) {
-        let end = self.streams.values().find_map(|activity| match activity {
-            Activity::Publishing(publication) if publication.is_replaced() => {
-                Some("replaced by another publisher")
-            }
-            Activity::Playing(subscription) if subscription.is_overrun() => {
-                Some("far too slow a player")
-            }
-            _ => None,
+        let is_replaced = self.streams.values().any(|activity| match activity {
+            Activity::Publishing(publication) => publication.is_replaced(),
+            Activity::Playing(_) => false,
         });
-        if end.is_some() {
-            self.end = end;
+        if is_replaced {
+            self.end = Some("replaced by another publisher");
             let now = self.connection.now();
             self.connection.session().close(now);
         }
@@ -339,10 +332,12 @@ mod tests {
     use std::time::Duration;
 
     use bytes::Bytes;
-    use rtmp_proto::{ClientConfig, ClientEvent, StreamTarget, Timestamp, flv::Frame};
+    use rtmp_proto::{
+        ClientConfig, ClientEvent, StreamTarget, Timestamp, chunk::ChunkSize, flv::Frame,
+    };
     use tokio::task;
 
-    use super::*;
+    use super::{super::hub::Policy, *};
     use crate::args::OnDuplicate;
 
     const FRAMES: usize = 2000;
@@ -350,16 +345,16 @@ mod tests {
     /// What arrives at once is not passed on at once, so that other tasks have their turn.
     #[tokio::test]
     async fn floods_leave_time_for_others() {
-        let hub = Hub::new(OnDuplicate::Replace, Duration::ZERO, None);
+        let hub = hub();
         let name = StreamTarget::new("live", "stream").name;
-        let player = hub.play(&name, Arc::default());
-        assert_eq!(player.pop(), None);
+        let mut player = hub.play(&name, Arc::default());
+        assert!(player.next().is_none());
         let (here, there) = tokio::io::duplex(1 << 20);
         let serving = task::spawn(async move { client(hub, there).serve().await });
         let publisher = publish_at_once(here).await;
         let (mut received, mut most_at_once) = (0, 0);
         while received < FRAMES {
-            let at_once = std::iter::from_fn(|| player.pop()).count();
+            let at_once = frames(&mut player).len();
             received += at_once;
             most_at_once = most_at_once.max(at_once);
             task::yield_now().await;
@@ -372,9 +367,9 @@ mod tests {
     /// The newest wins among the streams of one connection too, which goes on.
     #[tokio::test]
     async fn a_client_takes_over_from_itself() {
-        let hub = Hub::new(OnDuplicate::Replace, Duration::ZERO, None);
-        let player = hub.play(&StreamTarget::new("live", "stream").name, Arc::default());
-        assert_eq!(player.pop(), None);
+        let hub = hub();
+        let mut player = hub.play(&StreamTarget::new("live", "stream").name, Arc::default());
+        assert!(player.next().is_none());
         let (here, there) = tokio::io::duplex(1 << 20);
         let serving = task::spawn(async move { client(hub, there).serve().await });
         let config = Arc::new(ClientConfig::default());
@@ -403,7 +398,30 @@ mod tests {
         }
         connection.close().await.unwrap();
         serving.await.unwrap().unwrap();
-        assert_eq!(player.pop(), Some(Item::Frame(frame(2))));
+        assert_eq!(frames(&mut player), [frame(2)]);
+    }
+
+    fn hub() -> Arc<Hub> {
+        Hub::new(Policy {
+            on_duplicate: OnDuplicate::Replace,
+            republish_wait: Duration::ZERO,
+            flush_interval: Duration::ZERO,
+            chunk_size: ChunkSize::INITIAL,
+            record: None,
+        })
+    }
+
+    /// What a player gets now.
+    fn frames(player: &mut Subscription) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        while let Some(portion) = player.next() {
+            match portion {
+                Portion::Batch(batch) => frames.extend_from_slice(batch.frames()),
+                Portion::Frame(frame) => frames.push(frame),
+                Portion::Published | Portion::Unpublished => {}
+            }
+        }
+        frames
     }
 
     fn client(hub: Arc<Hub>, transport: tokio::io::DuplexStream) -> Client {

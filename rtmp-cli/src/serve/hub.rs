@@ -9,37 +9,44 @@ use std::{
 
 use rtmp_proto::{
     StreamName,
+    chunk::ChunkSize,
     flv::Frame,
-    relay::{DropCounts, QueueLimits},
+    relay::{DropCounts, Portion},
 };
 use tokio::{sync::Notify, task::JoinSet, time};
 
 use super::{
-    channel::{Channel, Publisher},
-    feed::{Feed, Item},
+    channel::{Channel, Pace, Place, Publisher},
+    feed::Feed,
     recorder,
 };
 use crate::args::OnDuplicate;
 
+/// What a hub does with streams.
+#[derive(Clone, Debug)]
+pub(super) struct Policy {
+    pub(super) on_duplicate: OnDuplicate,
+    /// How long players wait for a publisher to return.
+    pub(super) republish_wait: Duration,
+    /// How long frames wait for each other before they go to a player.
+    pub(super) flush_interval: Duration,
+    /// Of what is sent to players.
+    pub(super) chunk_size: ChunkSize,
+    /// The directory for recordings.
+    pub(super) record: Option<PathBuf>,
+}
+
 /// The streams that have a publisher or players.
 pub(super) struct Hub {
-    on_duplicate: OnDuplicate,
-    republish_wait: Duration,
-    record: Option<PathBuf>,
+    policy: Policy,
     channels: Mutex<HashMap<StreamName, Arc<Channel>>>,
     recordings: Mutex<JoinSet<()>>,
 }
 
 impl Hub {
-    pub(super) fn new(
-        on_duplicate: OnDuplicate,
-        republish_wait: Duration,
-        record: Option<PathBuf>,
-    ) -> Arc<Self> {
+    pub(super) fn new(policy: Policy) -> Arc<Self> {
         Arc::new(Self {
-            on_duplicate,
-            republish_wait,
-            record,
+            policy,
             channels: Mutex::default(),
             recordings: Mutex::default(),
         })
@@ -47,7 +54,7 @@ impl Hub {
 
     /// Whether a second publisher takes over from the first.
     pub(super) fn replaces(&self) -> bool {
-        self.on_duplicate == OnDuplicate::Replace
+        self.policy.on_duplicate == OnDuplicate::Replace
     }
 
     /// Publishes `name`, unless it has a publisher that is to stay. `wake` is called when another one
@@ -58,11 +65,11 @@ impl Hub {
         wake: Arc<Notify>,
     ) -> Option<Publication> {
         let mut channels = self.lock();
-        let channel = channel(&mut channels, name);
-        let publisher = channel.publish(wake, self.on_duplicate)?;
+        let channel = self.channel(&mut channels, name);
+        let publisher = channel.publish(wake, self.policy.on_duplicate)?;
         drop(channels);
-        let recorder = self.record.as_ref().map(|directory| {
-            let feed = Arc::new(Feed::new(recorder::limits(), Arc::default()));
+        let recorder = self.policy.record.as_ref().map(|directory| {
+            let feed = Arc::new(Feed::new(recorder::limits()));
             let recorder = Arc::downgrade(&feed);
             self.recordings()
                 .spawn(recorder::record(directory.clone(), name.clone(), feed));
@@ -79,13 +86,11 @@ impl Hub {
     /// Plays `name`, whether it has a publisher or not. `wake` is called when there is something new.
     pub(super) fn play(self: &Arc<Self>, name: &StreamName, wake: Arc<Notify>) -> Subscription {
         let mut channels = self.lock();
-        let channel = channel(&mut channels, name);
-        let (number, feed) = channel.subscribe(QueueLimits::default(), wake);
+        let channel = self.channel(&mut channels, name);
         Subscription {
             hub: Arc::clone(self),
-            channel: Arc::clone(&channel),
-            number,
-            feed,
+            place: channel.join(wake),
+            channel,
         }
     }
 
@@ -117,15 +122,22 @@ impl Hub {
         }
     }
 
+    fn channel(
+        &self,
+        channels: &mut HashMap<StreamName, Arc<Channel>>,
+        name: &StreamName,
+    ) -> Arc<Channel> {
+        let new = || {
+            let pace = Pace::new(self.policy.flush_interval);
+            Arc::new(Channel::new(name.clone(), pace, self.policy.chunk_size))
+        };
+        Arc::clone(channels.entry(name.clone()).or_insert_with(new))
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<StreamName, Arc<Channel>>> {
         // A map is whole between any two of its operations.
         self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn channel(channels: &mut HashMap<StreamName, Arc<Channel>>, name: &StreamName) -> Arc<Channel> {
-    let new = || Arc::new(Channel::new(name.clone()));
-    Arc::clone(channels.entry(name.clone()).or_insert_with(new))
 }
 
 /// The right to publish a stream; gives it up when dropped.
@@ -165,7 +177,7 @@ impl Publication {
 impl Drop for Publication {
     fn drop(&mut self) {
         if let Some(recorder) = self.recorder() {
-            recorder.unpublished();
+            recorder.end();
         }
         let Some(publication) = self.channel.unpublish(&self.publisher) else {
             // Without players there is nothing to wait for: names may be long, and many.
@@ -174,7 +186,7 @@ impl Drop for Publication {
         let hub = Arc::clone(&self.hub);
         let channel = Arc::clone(&self.channel);
         tokio::spawn(async move {
-            time::sleep(hub.republish_wait).await;
+            time::sleep(hub.policy.republish_wait).await;
             channel.end_if_still(publication);
             hub.tidy(&channel);
         });
@@ -185,8 +197,7 @@ impl Drop for Publication {
 pub(super) struct Subscription {
     hub: Arc<Hub>,
     channel: Arc<Channel>,
-    number: u64,
-    feed: Arc<Feed>,
+    place: Place,
 }
 
 impl Subscription {
@@ -194,33 +205,25 @@ impl Subscription {
         self.channel.name()
     }
 
-    /// The next thing to tell the player. Ask only while the player has room for it.
-    pub(super) fn pop(&self) -> Option<Item> {
-        if self.feed.is_restarting() {
-            self.channel.start(&self.feed);
-        }
-        self.feed.pop()
+    /// What the player is to get next. Ask only while it has room for it.
+    pub(super) fn next(&mut self) -> Option<Portion> {
+        self.channel.next(&mut self.place)
     }
 
     /// Begins anew with the latest key frame: the player missed something. Takes effect with the
-    /// next [`pop`](Self::pop).
-    pub(super) fn restart(&self) {
-        self.feed.restart();
-    }
-
-    /// The player is so slow that something was lost which must not be.
-    pub(super) fn is_overrun(&self) -> bool {
-        self.feed.is_overrun()
+    /// next [`next`](Self::next).
+    pub(super) fn restart(&mut self) {
+        self.place.restart();
     }
 
     pub(super) fn dropped(&self) -> DropCounts {
-        self.feed.dropped()
+        self.place.cursor().dropped()
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.channel.unsubscribe(self.number);
+        self.channel.leave(&self.place);
         self.hub.tidy(&self.channel);
     }
 }
@@ -232,8 +235,18 @@ mod tests {
 
     use super::*;
 
+    fn policy() -> Policy {
+        Policy {
+            on_duplicate: OnDuplicate::Replace,
+            republish_wait: Duration::from_millis(1),
+            flush_interval: Duration::ZERO,
+            chunk_size: ChunkSize::INITIAL,
+            record: None,
+        }
+    }
+
     fn hub() -> Arc<Hub> {
-        Hub::new(OnDuplicate::Replace, Duration::from_millis(1), None)
+        Hub::new(policy())
     }
 
     fn name() -> StreamName {
@@ -249,37 +262,65 @@ mod tests {
     #[tokio::test]
     async fn forgotten_channels_do_not_hide_a_stream() {
         let hub = hub();
-        let forgotten = Arc::new(Channel::new(name()));
+        let pace = Pace::new(Duration::ZERO);
+        let forgotten = Arc::new(Channel::new(name(), pace, ChunkSize::INITIAL));
         let publication = hub.publish(&name(), Arc::default()).unwrap();
         hub.tidy(&forgotten);
-        let player = hub.play(&name(), Arc::default());
+        let mut player = hub.play(&name(), Arc::default());
         publication.push(&key_frame());
-        assert_eq!(player.pop(), Some(Item::Frame(key_frame())));
+        match player.next() {
+            Some(Portion::Frame(frame)) => assert_eq!(frame, key_frame()),
+            other => panic!("{other:?}"),
+        }
     }
 
-    /// A player that has not started yet begins with the group of pictures of that moment, and what
-    /// is pushed is not kept for it.
-    #[tokio::test]
-    async fn players_start_when_they_have_room() {
-        let hub = hub();
+    /// A tick carries what has come in since the one before, to one group of players after the other.
+    #[tokio::test(start_paused = true)]
+    async fn players_are_woken_in_groups() {
+        let hub = Hub::new(Policy {
+            flush_interval: Duration::from_millis(60),
+            ..policy()
+        });
         let publication = hub.publish(&name(), Arc::default()).unwrap();
-        let player = hub.play(&name(), Arc::default());
-        for _ in 0..2 {
-            for _ in 0..100 {
-                publication.push(&key_frame());
-            }
-            assert_eq!(player.pop(), Some(Item::Frame(key_frame())));
-            assert_eq!(player.pop(), None);
-            player.restart();
+        let mut players: Vec<_> = (0..4)
+            .map(|_| {
+                let wake = Arc::new(Notify::new());
+                let mut player = hub.play(&name(), Arc::clone(&wake));
+                assert!(player.next().is_none());
+                (player, wake)
+            })
+            .collect();
+        publication.push(&key_frame());
+        publication.push(&key_frame());
+        let begin = time::Instant::now();
+        let mut woken = Vec::new();
+        for (player, wake) in &mut players {
+            wake.notified().await;
+            woken.push(begin.elapsed().as_millis() / 20);
+            assert_eq!(std::iter::from_fn(|| player.next()).count(), 2);
         }
-        assert_eq!(player.dropped(), DropCounts::default());
+        // Three groups, and the fourth player is in the first.
+        assert_eq!(woken, [1, 2, 3, 3]);
+        // Nobody is woken for nothing, and the ticks have stopped.
+        time::sleep(Duration::from_secs(1)).await;
+        for (_, wake) in &players {
+            let notified = wake.notified();
+            assert!(
+                time::timeout(Duration::from_secs(1), notified)
+                    .await
+                    .is_err()
+            );
+        }
     }
 
     /// What comes after a recording has failed does not wait for it.
     #[tokio::test]
     async fn failed_recordings_hold_nothing() {
         let nowhere = PathBuf::from("/dev/null/nowhere");
-        let hub = Hub::new(OnDuplicate::Replace, Duration::ZERO, Some(nowhere));
+        let hub = Hub::new(Policy {
+            record: Some(nowhere),
+            ..policy()
+        });
         let publication = hub.publish(&name(), Arc::default()).unwrap();
         publication.push(&key_frame());
         hub.finish_recordings().await;

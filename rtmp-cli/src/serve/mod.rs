@@ -1,12 +1,12 @@
 //! `rtmp serve`: whatever is published goes to whoever plays it.
 //!
 //! ```text
-//! client --> connection (one task each) --> channel (one per stream name) --> feeds --> connections
-//!                                                                                  \--> recorder
+//! client --> connection (one task each) --> channel (one per stream name) --> connections --> clients
+//!                                      \--> recorder
 //! ```
 //!
-//! The publisher's task appends each frame to the feed of every player and wakes the player's task,
-//! which writes it. Feeds are bounded, so a slow player holds up nobody.
+//! The publisher's task appends each frame to its channel, which wakes the players' tasks; each reads
+//! at its own pace, so a slow player holds up nobody.
 
 mod channel;
 mod connection;
@@ -22,7 +22,10 @@ use rtmp_tokio::{Listener, Server, tls};
 use tokio::time;
 use tracing::{info, warn};
 
-use self::{connection::Access, hub::Hub};
+use self::{
+    connection::Access,
+    hub::{Hub, Policy},
+};
 use crate::{
     args::{ListenAddress, ServeArgs},
     shutdown,
@@ -36,11 +39,18 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         (Some(certificate), Some(key)) => Some(tls::Acceptor::new(certificate, key)?),
         _ => None,
     };
-    let mut server = Server::new(Arc::new(config()));
+    let config = Arc::new(config());
+    let mut server = Server::new(Arc::clone(&config));
     for address in &args.listen {
         server = server.with_listener(listen(address, acceptor.as_ref()).await?);
     }
-    let hub = Hub::new(args.on_duplicate, args.republish_wait, args.record);
+    let hub = Hub::new(Policy {
+        on_duplicate: args.on_duplicate,
+        republish_wait: args.republish_wait,
+        flush_interval: args.flush_interval,
+        chunk_size: config.connection.chunk_size,
+        record: args.record,
+    });
     let access = Arc::new(Access {
         publish_key: args.publish_key,
         play_key: args.play_key,

@@ -19,7 +19,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::feed::{Feed, Item};
+use super::feed::Feed;
 
 /// Makes sure that there is a directory to record into.
 pub(super) async fn prepare(directory: &Path) -> anyhow::Result<()> {
@@ -62,27 +62,20 @@ async fn record_to_end(
 ) -> anyhow::Result<Option<u64>> {
     let mut recording: Option<Recording> = None;
     loop {
-        let mut is_over = false;
-        while let Some(item) = feed.pop() {
-            match item {
-                Item::Frame(frame) => {
-                    let open = match &mut recording {
-                        Some(open) => open,
-                        None => recording.insert(Recording::create(directory, name).await?),
-                    };
-                    open.add(&frame)?;
-                    if open.pending.len() > WRITE_SIZE {
-                        open.write().await?;
-                    }
-                }
-                Item::Unpublished => is_over = true,
-                Item::Published => {}
+        while let Some(frame) = feed.pop() {
+            let open = match &mut recording {
+                Some(open) => open,
+                None => recording.insert(Recording::create(directory, name).await?),
+            };
+            open.add(&frame)?;
+            if open.pending.len() > WRITE_SIZE {
+                open.write().await?;
             }
         }
         if let Some(recording) = &mut recording {
             recording.write().await?;
         }
-        if is_over {
+        if feed.is_finished() {
             return match recording {
                 Some(recording) => recording.finish().await.map(Some),
                 None => Ok(None),

@@ -62,6 +62,7 @@ struct Entry {
 struct Totals {
     /// What [`BroadcastLimits::bytes`] bounds.
     charge: u64,
+    /// Coded frames.
     audio: u64,
     video: u64,
 }
@@ -227,8 +228,8 @@ impl Broadcast {
         }
         for frame in &frames {
             self.totals.charge += (frame.payload.len() + FRAME_OVERHEAD) as u64;
-            self.totals.audio += u64::from(frame.is_audio());
-            self.totals.video += u64::from(frame.is_video());
+            self.totals.audio += u64::from(frame.is_audio() && frame.is_coded_media());
+            self.totals.video += u64::from(frame.is_video() && frame.is_coded_media());
         }
         self.batches.push_back(Entry {
             batch: Arc::new(Batch::new(frames, self.chunk_size)),
@@ -267,6 +268,11 @@ impl Broadcast {
         }
     }
 
+    /// Players that have joined and not left.
+    pub const fn players(&self) -> usize {
+        self.cursors
+    }
+
     /// What the player is to get next, `None` when it has everything. Ask only while it has room.
     pub fn next(&mut self, cursor: &mut Cursor, now: Instant) -> Option<Portion> {
         loop {
@@ -275,10 +281,8 @@ impl Broadcast {
                 return Some(Portion::Published);
             }
             if cursor.next < self.first {
-                // What it was to read has been dropped.
-                cursor.is_starting = true;
-                cursor.dropped.audio += self.totals.audio - cursor.seen.audio;
-                cursor.dropped.video += self.totals.video - cursor.seen.video;
+                // What it was to read is gone.
+                self.catch_up(cursor, now);
             }
             if cursor.is_starting {
                 self.start(cursor, now);
@@ -325,6 +329,21 @@ impl Broadcast {
         cursor.video_from = 0;
         cursor.is_synced = false;
         cursor.is_starting = false;
+    }
+
+    /// The player begins anew, and what it misses thereby is counted.
+    fn catch_up(&mut self, cursor: &mut Cursor, now: Instant) {
+        let seen = cursor.seen;
+        self.start(cursor, now);
+        let count = |is_kind: fn(&Frame) -> bool| {
+            let frames = cursor.singles.as_slice().iter();
+            frames
+                .filter(|it| it.is_coded_media() && is_kind(it))
+                .count() as u64
+        };
+        let (audio, video) = (count(Frame::is_audio), count(Frame::is_video));
+        cursor.dropped.audio += (self.totals.audio - seen.audio).saturating_sub(audio);
+        cursor.dropped.video += (self.totals.video - seen.video).saturating_sub(video);
     }
 
     /// The player gets no more video before the latest key frame, if that is still ahead, or the next
