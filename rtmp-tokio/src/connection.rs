@@ -6,7 +6,7 @@ use std::{
     mem,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -289,12 +289,13 @@ impl<T, R: Role> fmt::Debug for Connection<T, R> {
     }
 }
 
-/// A timer that is set anew only when its deadline changes. The clock decides whether it has expired,
-/// the future only wakes the task.
+/// A timer that is set anew only for an earlier deadline, since most are put off again and again. The
+/// clock decides whether it has expired, the future only wakes the task: perhaps to wait once more.
 #[derive(Default)]
 struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
-    deadline: Option<Instant>,
+    /// When the future wakes the task, and which.
+    armed: Option<(time::Instant, Waker)>,
 }
 
 impl Timer {
@@ -302,16 +303,21 @@ impl Timer {
         let at = origin
             .checked_add(deadline.since_origin())
             .unwrap_or_else(|| time::Instant::now() + FAR_FUTURE);
-        if time::Instant::now() >= at {
+        let now = time::Instant::now();
+        if now >= at {
             return Poll::Ready(());
+        }
+        if let Some((armed, waker)) = &self.armed
+            && (now..=at).contains(armed)
+            && waker.will_wake(cx.waker())
+        {
+            return Poll::Pending;
         }
         let sleep = self
             .sleep
             .get_or_insert_with(|| Box::pin(time::sleep_until(at)));
-        if self.deadline != Some(deadline) {
-            sleep.as_mut().reset(at);
-            self.deadline = Some(deadline);
-        }
+        sleep.as_mut().reset(at);
+        self.armed = Some((at, cx.waker().clone()));
         Pin::new(sleep).poll(cx)
     }
 }

@@ -1,6 +1,6 @@
 //! One client: its requests, what it publishes and what it plays.
 
-use std::{collections::BTreeMap, fmt, io, net::SocketAddr, sync::Arc};
+use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 use rtmp_proto::{
     CloseReason, MessageStreamId, PlayRequest, PublishRequest, Query, ServerEvent, Status,
@@ -40,7 +40,8 @@ struct Client {
     access: Arc<Access>,
     peer: SocketAddr,
     connection: Connection,
-    streams: BTreeMap<MessageStreamId, Activity>,
+    /// One, nearly always.
+    streams: Vec<(MessageStreamId, Activity)>,
     /// Called when a feed of this client has something, or one of its publications is replaced.
     wake: Arc<Notify>,
     /// Why the server itself ended the connection.
@@ -60,7 +61,7 @@ impl Client {
             access,
             peer,
             connection,
-            streams: BTreeMap::new(),
+            streams: Vec::new(),
             wake: Arc::default(),
             end: None,
         }
@@ -112,7 +113,8 @@ impl Client {
 
     /// Moves what waits for this client to the output; whether some is left because there is enough.
     fn fill_output(&mut self) -> bool {
-        for (&stream, activity) in &mut self.streams {
+        for (stream, activity) in &mut self.streams {
+            let stream = *stream;
             let Activity::Playing(subscription) = activity else {
                 continue;
             };
@@ -142,7 +144,7 @@ impl Client {
             ServerEvent::Publish(request) => self.on_publish(request)?,
             ServerEvent::Play(request) => self.on_play(request)?,
             ServerEvent::Frame { stream, frame } => {
-                if let Some(Activity::Publishing(publication)) = self.streams.get(&stream) {
+                if let Some(Activity::Publishing(publication)) = self.activity(stream) {
                     publication.push(&frame);
                 }
             }
@@ -188,8 +190,9 @@ impl Client {
         info!(%peer, %name, "publishing");
         let stream = request.stream();
         self.connection.session().accept(now, request)?;
+        self.stop(stream);
         self.streams
-            .insert(stream, Activity::Publishing(publication));
+            .push((stream, Activity::Publishing(publication)));
         Ok(())
     }
 
@@ -206,13 +209,19 @@ impl Client {
         self.connection.session().accept(now, request)?;
         self.stop(stream);
         let subscription = self.hub.play(&name, Arc::clone(&self.wake));
-        self.streams.insert(stream, Activity::Playing(subscription));
+        self.streams.push((stream, Activity::Playing(subscription)));
         Ok(())
+    }
+
+    fn activity(&mut self, stream: MessageStreamId) -> Option<&mut Activity> {
+        let mut streams = self.streams.iter_mut();
+        let (_, activity) = streams.find(|(id, _)| *id == stream)?;
+        Some(activity)
     }
 
     /// The player missed something: it goes on with the latest key frame.
     fn restart(&mut self, stream: MessageStreamId) {
-        if let Some(Activity::Playing(subscription)) = self.streams.get_mut(&stream) {
+        if let Some(Activity::Playing(subscription)) = self.activity(stream) {
             subscription.restart();
         }
     }
@@ -230,7 +239,9 @@ impl Client {
 
     fn stop(&mut self, stream: MessageStreamId) {
         let peer = self.peer;
-        match self.streams.remove(&stream) {
+        let position = self.streams.iter().position(|(id, _)| *id == stream);
+        let activity = position.map(|position| self.streams.swap_remove(position).1);
+        match activity {
             Some(Activity::Publishing(publication)) => {
                 info!(%peer, name = %publication.name(), "publishing ended");
             }
@@ -243,7 +254,7 @@ impl Client {
 
     /// Looks for what another task has done to this client's streams.
     fn check_streams(&mut self) {
-        let is_replaced = self.streams.values().any(|activity| match activity {
+        let is_replaced = self.streams.iter().any(|(_, activity)| match activity {
             Activity::Publishing(publication) => publication.is_replaced(),
             Activity::Playing(_) => false,
         });
@@ -268,7 +279,7 @@ impl Client {
         };
         let stats = self.connection.session().stats();
         let (received, sent) = (stats.bytes_received, stats.bytes_sent);
-        for activity in std::mem::take(&mut self.streams).into_values() {
+        for (_, activity) in std::mem::take(&mut self.streams) {
             match activity {
                 Activity::Publishing(publication) => info!(
                     %peer, name = %publication.name(), received, "publishing ended: {reason}"
