@@ -1,5 +1,5 @@
 //! A relay inside a program of one's own, on tokio: publishers need a key, players start at once on a
-//! key frame, and a slow one drops frames without anybody else noticing.
+//! key frame, and a slow one misses frames without anybody else noticing.
 //!
 //! ```sh
 //! cargo run -p rtmp-examples --example tokio_server -- 127.0.0.1:1935 SECRET
@@ -15,13 +15,11 @@ mod hub;
 use std::{env, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
-use rtmp_proto::{
-    CloseReason, MessageStreamId, Server, ServerEvent, Status, StatusCode, StreamName,
-};
-use rtmp_tokio::{BoxedTransport, Error, Incoming, Listener};
-use tokio::time::sleep;
+use rtmp_proto::{ServerConfig, Status, StatusCode};
+use rtmp_tokio::{Error, FrameSink, PlayerEvent, Request, Server, ServerConnection};
+use tokio::{signal, time::sleep};
 
-use hub::{Feed, Hub};
+use hub::{Hub, Seat};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -29,13 +27,21 @@ async fn main() -> anyhow::Result<()> {
     let (Some(address), Some(key), None) = (args.next(), args.next(), args.next()) else {
         bail!("usage: tokio_server ADDRESS:PORT KEY");
     };
-    let listener = Listener::bind(&address).await;
-    let listener = listener.with_context(|| format!("cannot listen on {address}"))?;
-    println!("listening on {}", listener.local_addr()?);
-    let (hub, key) = (Arc::new(Hub::default()), Arc::<str>::from(key));
+    let config = Arc::new(ServerConfig::default());
+    let hub = Arc::new(Hub::new(config.connection.chunk_size));
+    let server = Server::bind(&address, config).await;
+    let server = server.with_context(|| format!("cannot listen on {address}"))?;
+    for listener in server.listeners() {
+        println!("listening on {}", listener.local_addr()?);
+    }
+    let key = Arc::<str>::from(key);
     loop {
-        let (incoming, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
+        let accepted = tokio::select! {
+            accepted = server.accept() => accepted,
+            _ = signal::ctrl_c() => break,
+        };
+        let incoming = match accepted {
+            Ok(incoming) => incoming,
             Err(error) => {
                 // Out of descriptors, say.
                 eprintln!("cannot accept: {error}");
@@ -45,93 +51,90 @@ async fn main() -> anyhow::Result<()> {
         };
         let (hub, key) = (Arc::clone(&hub), Arc::clone(&key));
         tokio::spawn(async move {
-            let mut published = None;
-            match serve(incoming, &hub, &key, &mut published).await {
-                Ok(reason) => println!("{peer}: {reason}"),
-                Err(error) => println!("{peer}: {error}"),
-            }
-            hub.unpublish(published);
+            let peer = incoming.peer_addr();
+            let end = match incoming.establish().await {
+                Ok(client) => serve(client, &hub, &key).await,
+                Err(error) => error,
+            };
+            println!("{peer}: {end}");
         });
     }
+    // Publishers first; players get what is left for them.
+    server.shutdown(Duration::from_secs(5)).await;
+    Ok(())
 }
 
-type Connection = rtmp_tokio::Connection<BoxedTransport, Server>;
-type Playing = Option<(MessageStreamId, Arc<Feed>)>;
-
-/// One connection, from its handshake to its end. It publishes one stream or plays one.
-async fn serve(
-    incoming: Incoming,
-    hub: &Hub,
-    key: &str,
-    published: &mut Option<StreamName>,
-) -> Result<CloseReason, Error> {
-    let mut connection = Connection::new(incoming.establish().await?, Default::default())?;
-    let mut playing: Playing = None;
+/// One client, up to its end.
+async fn serve(mut client: ServerConnection, hub: &Hub, key: &str) -> Error {
     loop {
-        let is_full = fill_output(&mut connection, &playing);
-        let event = match &playing {
-            Some(_) if is_full => connection.next_event_or_room(OUTPUT_LOW).await?,
-            Some((_, feed)) => tokio::select! {
-                event = connection.next_event() => Some(event?),
-                () = feed.wake.notified() => None,
-            },
-            None => Some(connection.next_event().await?),
-        };
-        let Some(event) = event else { continue };
-        let now = connection.now();
-        let session = connection.session();
-        match event {
-            ServerEvent::Connect(request) => session.accept(now, request)?,
-            ServerEvent::Publish(request) => {
-                if request.query().get("key").as_deref() != Some(key) {
-                    let status = Status::error(StatusCode::PUBLISH_UNAUTHORIZED, "wrong key");
-                    session.reject(now, request, status)?;
-                } else if published.is_some() || !hub.publish(request.name()) {
-                    let status = Status::error(StatusCode::PUBLISH_BAD_NAME, "already published");
-                    session.reject(now, request, status)?;
-                } else {
-                    *published = Some(request.name().clone());
-                    session.accept(now, request)?;
-                }
-            }
-            ServerEvent::Play(request) => {
-                playing = Some((request.stream(), hub.play(request.name())));
-                session.accept(now, request)?;
-            }
-            ServerEvent::Frame { frame, .. } => hub.push(published.as_ref(), frame),
-            ServerEvent::PublishStopped { .. } => hub.unpublish(published.take()),
-            ServerEvent::PlayStopped { .. } => playing = None,
-            // The last event; the transport is shut down already.
-            ServerEvent::Closed(reason) => return Ok(reason),
-            _ => {}
+        if let Err(end) = serve_request(&mut client, hub, key).await {
+            return end;
         }
     }
 }
 
-/// Moves what waits for the player to the output; whether some is left because that is enough.
-fn fill_output(connection: &mut Connection, playing: &Playing) -> bool {
-    let Some((stream, feed)) = playing else {
-        return false;
-    };
-    let (now, session) = (connection.now(), connection.session());
-    let mut queue = feed.queue.lock().unwrap();
-    let Some(queue) = &mut *queue else {
-        session.close(now);
-        return false;
-    };
-    while session.queued_len() <= OUTPUT_HIGH {
-        let Some(frame) = queue.pop() else {
-            return false;
-        };
-        // There is room, so if this fails the session has ended, which its last event tells.
-        let _ = session.send_frame(*stream, &frame);
+async fn serve_request(client: &mut ServerConnection, hub: &Hub, key: &str) -> Result<(), Error> {
+    match client.next_request().await? {
+        Request::Publish(asked) => {
+            if asked.request().query().get("key").as_deref() != Some(key) {
+                let status = Status::error(StatusCode::PUBLISH_UNAUTHORIZED, "wrong key");
+                return asked.reject(status).await;
+            }
+            let Some(publication) = hub.publish(asked.request().name()) else {
+                let status = Status::error(StatusCode::PUBLISH_BAD_NAME, "already published");
+                return asked.reject(status).await;
+            };
+            let mut source = asked.accept()?;
+            while let Some(frame) = source.next_frame().await? {
+                publication.push(&frame);
+            }
+            Ok(())
+        }
+        Request::Play(asked) => {
+            let seat = hub.play(asked.request().name());
+            play(asked.accept()?, seat).await
+        }
+        other => {
+            println!("not served: {other:?}");
+            Ok(())
+        }
     }
-    true
+}
+
+async fn play(mut sink: FrameSink<'_>, mut seat: Seat) -> Result<(), Error> {
+    loop {
+        let mut is_full = true;
+        while sink.queued_len() < OUTPUT_HIGH {
+            let Some(portion) = seat.next() else {
+                is_full = false;
+                break;
+            };
+            sink.queue_portion(&portion)?;
+        }
+        let event = if is_full {
+            sink.next_event_or_room(OUTPUT_LOW).await?
+        } else {
+            tokio::select! {
+                event = sink.next_event() => Some(event?),
+                () = seat.changed() => None,
+            }
+        };
+        match event {
+            Some(PlayerEvent::Resumed) => seat.restart(),
+            Some(PlayerEvent::Stopped) => return Ok(()),
+            Some(PlayerEvent::ShuttingDown) => break,
+            _ => {}
+        }
+    }
+    while let Some(portion) = seat.next() {
+        sink.queue_portion(&portion)?;
+        sink.drained(OUTPUT_LOW).await?;
+    }
+    sink.finish().await
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Output beyond which frames wait in the queue, which knows what to drop, and from where on they
-/// move again.
-const OUTPUT_HIGH: usize = 64 << 10;
-const OUTPUT_LOW: usize = 16 << 10;
+/// Output beyond which a player is left behind, and from where on it gets more.
+const OUTPUT_HIGH: usize = 128 << 10;
+const OUTPUT_LOW: usize = 32 << 10;

@@ -1,9 +1,11 @@
 //! Media of an accepted connection: frames in, or a sink for them.
 
-use std::fmt;
+use std::{fmt, mem};
 
 use futures_io::{AsyncRead, AsyncWrite};
-use rtmp_proto::{CloseReason, MessageStreamId, SEND_AHEAD, SendError, ServerEvent, flv::Frame};
+use rtmp_proto::{
+    CloseReason, MessageStreamId, SEND_AHEAD, SendError, ServerEvent, flv::Frame, relay::Portion,
+};
 
 use super::connection::ServerConnection;
 use crate::{error::Error, transport::BoxedTransport};
@@ -108,6 +110,17 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> FrameSink<'a, T> {
         session.send_frame(self.stream, frame)
     }
 
+    /// Queues what a [`Broadcast`](rtmp_proto::relay::Broadcast) has next for the player.
+    ///
+    /// # Errors
+    ///
+    /// The player has left, or more waits than
+    /// [`Limits::output_queue`](rtmp_proto::Limits::output_queue).
+    pub fn queue_portion(&mut self, portion: &Portion) -> Result<(), Error> {
+        let (_, session) = self.connection.session();
+        Ok(session.send_portion(self.stream, portion)?)
+    }
+
     /// Sends `frame`: returns as soon as it is queued, unless more than 256 KiB wait, which the
     /// network must take first. Cancel-safe: it is queued whole or not at all.
     ///
@@ -145,10 +158,7 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> FrameSink<'a, T> {
                 ..
             } = &mut *self.connection;
             let event = presence.unless_aborted(connection.next_event_or_room(len));
-            let event = event
-                .await
-                .unwrap_or(Err(Error::Closed(CloseReason::Local)))?;
-            match event {
+            match event.await.unwrap_or(Err(ABORTED))? {
                 Some(event) => self.handle(event)?,
                 None => return Ok(()),
             }
@@ -163,11 +173,8 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> FrameSink<'a, T> {
     /// [`Error::Io`] if the transport fails.
     pub async fn next_event(&mut self) -> Result<PlayerEvent, Error> {
         loop {
-            if self.has_stopped {
-                return Ok(PlayerEvent::Stopped);
-            }
-            if std::mem::take(&mut self.has_resumed) {
-                return Ok(PlayerEvent::Resumed);
+            if let Some(event) = self.noted() {
+                return Ok(event);
             }
             let ServerConnection {
                 connection,
@@ -179,6 +186,40 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> FrameSink<'a, T> {
                 None => return Ok(PlayerEvent::ShuttingDown),
             }
         }
+    }
+
+    /// Waits for such an event, or until at most `len` bytes wait to be written (`None`): what a sender
+    /// waits for that has more. Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_event`](Self::next_event).
+    pub async fn next_event_or_room(&mut self, len: usize) -> Result<Option<PlayerEvent>, Error> {
+        loop {
+            if let Some(event) = self.noted() {
+                return Ok(Some(event));
+            }
+            let ServerConnection {
+                connection,
+                presence,
+                ..
+            } = &mut *self.connection;
+            let event = presence.unless_stopping(connection.next_event_or_room(len));
+            match event.await {
+                Some(Ok(Some(event))) => self.handle(event)?,
+                Some(Ok(None)) => return Ok(None),
+                Some(Err(error)) => return Err(error),
+                None => return Ok(Some(PlayerEvent::ShuttingDown)),
+            }
+        }
+    }
+
+    /// An event that came while something else was waited for.
+    fn noted(&mut self) -> Option<PlayerEvent> {
+        if self.has_stopped {
+            return Some(PlayerEvent::Stopped);
+        }
+        mem::take(&mut self.has_resumed).then_some(PlayerEvent::Resumed)
     }
 
     /// Tells the player that its stream has a publisher (again).
@@ -234,3 +275,5 @@ impl<T> fmt::Debug for FrameSink<'_, T> {
             .finish_non_exhaustive()
     }
 }
+
+const ABORTED: Error = Error::Closed(CloseReason::Local);

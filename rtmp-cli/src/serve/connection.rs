@@ -4,7 +4,7 @@ use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 use rtmp_proto::{
     CloseReason, MessageStreamId, PlayRequest, PublishRequest, Query, ServerEvent, Status,
-    StatusCode, StreamName, relay::Portion,
+    StatusCode, StreamName,
 };
 use rtmp_tokio::{BoxedTransport, Error, IncomingConnection, Presence};
 use tokio::{sync::Notify, task::coop::consume_budget};
@@ -123,13 +123,10 @@ impl Client {
                 if session.queued_len() > OUTPUT_HIGH {
                     return true;
                 }
-                let sent = match subscription.next() {
-                    None => break,
-                    Some(Portion::Batch(batch)) => session.send_batch(stream, &batch).is_ok(),
-                    Some(Portion::Frame(frame)) => session.send_frame(stream, &frame).is_ok(),
-                    Some(Portion::Published) => session.notify_published(stream).is_ok(),
-                    Some(Portion::Unpublished) => session.notify_unpublished(stream).is_ok(),
+                let Some(portion) = subscription.next() else {
+                    break;
                 };
+                let sent = session.send_portion(stream, &portion).is_ok();
                 if !sent {
                     // There is room, so the session has just ended: its last event comes next.
                     break;
@@ -345,6 +342,7 @@ mod tests {
     use bytes::Bytes;
     use rtmp_proto::{
         ClientConfig, ClientEvent, StreamTarget, Timestamp, chunk::ChunkSize, flv::Frame,
+        relay::Portion,
     };
     use tokio::task;
 

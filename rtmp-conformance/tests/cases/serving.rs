@@ -147,10 +147,12 @@ fn back_pressure_shows() {
             assert!(sink.queued_len() >= before + LEN, "{n}");
         }
         assert!(poll_once(sink.drained(LEN)).await.is_none());
+        assert!(poll_once(sink.next_event_or_room(LEN)).await.is_none());
         // More than 256 KiB wait.
         assert!(poll_once(sink.send(&large)).await.is_none());
         let before = sink.queued_len();
         may_read.send(()).await.unwrap();
+        assert_eq!(sink.next_event_or_room(2 * LEN).await.unwrap(), None);
         sink.drained(LEN).await.unwrap();
         assert!(sink.queued_len() <= LEN && before > 2 * LEN);
         sink.send(&large).await.unwrap();

@@ -22,7 +22,7 @@ use crate::{
     flv::Frame,
     handshake::{HANDSHAKE_RANDOM_LEN, Handshake},
     message::{Command, Status, StatusCode, UserControl},
-    relay::Batch,
+    relay::{Batch, Portion},
     time::Instant,
 };
 
@@ -242,11 +242,7 @@ impl Session<Server> {
         stream: MessageStreamId,
         batch: &Batch,
     ) -> Result<(), RequestError> {
-        self.require_stream(stream, |state| state == StreamState::Playing)?;
-        if self.connection.is_congested() {
-            let queued = self.connection.queued_len();
-            return Err(RequestError::QueueFull { queued });
-        }
+        self.require_player_with_room(stream)?;
         let wants_all = self
             .streams
             .get(stream)
@@ -260,6 +256,39 @@ impl Session<Server> {
             let _ = self.queue_frame(stream, frame);
         }
         Ok(())
+    }
+
+    /// Queues what a [`Broadcast`](crate::relay::Broadcast) has next for a player.
+    ///
+    /// # Errors
+    ///
+    /// The session has ended, the stream does not play, or too much waits already.
+    pub fn send_portion(
+        &mut self,
+        stream: MessageStreamId,
+        portion: &Portion,
+    ) -> Result<(), RequestError> {
+        match portion {
+            Portion::Batch(batch) => self.send_batch(stream, batch),
+            Portion::Frame(frame) => {
+                self.require_player_with_room(stream)?;
+                // One that is too long cannot have arrived.
+                let _ = self.queue_frame(stream, frame);
+                Ok(())
+            }
+            Portion::Published => self.notify_published(stream),
+            Portion::Unpublished => self.notify_unpublished(stream),
+        }
+    }
+
+    fn require_player_with_room(&self, stream: MessageStreamId) -> Result<(), RequestError> {
+        self.require_stream(stream, |state| state == StreamState::Playing)?;
+        match self.connection.is_congested() {
+            true => Err(RequestError::QueueFull {
+                queued: self.connection.queued_len(),
+            }),
+            false => Ok(()),
+        }
     }
 
     fn take_waiting(&mut self, now: Instant, id: RequestId) -> Result<(), RequestError> {
