@@ -78,9 +78,10 @@ pub struct AmfLimits {
     /// Containers within containers; a scalar at the top has depth 0.
     pub depth: usize,
     /// Values in all, those in containers and those copied by a reference included. A value takes
-    /// about 40 bytes besides its strings.
+    /// 32 bytes, with a name 56, besides strings and names longer than 24 bytes.
     pub nodes: usize,
-    /// Bytes of strings and property names in all, those copied by a reference included.
+    /// Bytes of strings, property names, byte arrays and vectors of numbers in all, those copied by
+    /// a reference included.
     pub string_bytes: usize,
 }
 

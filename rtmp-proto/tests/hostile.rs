@@ -565,7 +565,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         any::<f64>().prop_map(Value::Number),
         any::<bool>().prop_map(Value::Boolean),
-        "[a-z]{0,8}".prop_map(Value::String),
+        "[a-z]{0,8}".prop_map(Value::from),
         Just(Value::Null),
         Just(Value::Undefined),
         Just(1.0.into()),

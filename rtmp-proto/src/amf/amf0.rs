@@ -8,6 +8,7 @@
 //! 05 null                            0D unsupported
 //! 06 undefined                       0F XML document   u32, UTF-8
 //! 07 reference     u16               10 typed object   u16, UTF-8, properties
+//!                                    11 AVM+           a value in AMF3
 //!
 //! properties = *(u16, UTF-8, value) 00 00 09
 //! ```
@@ -22,17 +23,17 @@
 //! * A property may have an empty name, as long as no end marker follows it.
 //! * A long string may be short.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::Cow, vec::Vec};
+use core::str;
 
-use nom::{
-    Parser,
-    bytes::complete::tag,
-    multi::length_data,
-    number::complete::{be_f64, be_i16, be_u8, be_u16, be_u32},
-};
 use smallvec::SmallVec;
 
-use super::{AmfError, Budget, Date, Object, TypedObject, Value};
+use super::{
+    AmfError, Date, Object, Value,
+    amf3::{Amf3, Encoder},
+    reader::Reader,
+    source::{self, Head, Source},
+};
 use crate::limits::AmfLimits;
 
 /// Decodes every value of a message.
@@ -52,8 +53,9 @@ pub fn decode(input: &[u8], limits: &AmfLimits) -> Result<Vec<Value>, AmfError> 
 /// Appends the encoding of `value` to `out`.
 ///
 /// A string or array whose length does not fit 32 bits becomes [`Value::Unsupported`], which exists
-/// for values that cannot be written [AMF0 §2.15]. References are never written. Recurses as deep
-/// as the value.
+/// for values that cannot be written [AMF0 §2.15]. What AMF0 has no type for is written in AMF3
+/// behind a marker that says so [AMF0 §3.1]; see [`Value::is_amf0`] and [`Value::into_amf0`].
+/// References are never written. Recurses as deep as the value.
 pub fn encode(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Number(number) => {
@@ -102,6 +104,14 @@ pub fn encode(value: &Value, out: &mut Vec<u8>) {
             encode_name(object.class_name(), out);
             encode_properties(object.properties(), out);
         }
+        Value::Xml(_)
+        | Value::ByteArray(_)
+        | Value::Vector(_)
+        | Value::Dictionary(_)
+        | Value::Externalizable(_) => {
+            out.push(AVM_PLUS);
+            Encoder::without_references(out).value(value);
+        }
     }
 }
 
@@ -115,38 +125,35 @@ pub fn encode_all<'a>(values: impl IntoIterator<Item = &'a Value>, out: &mut Vec
 /// Reads the values of one message one by one.
 ///
 /// References [AMF0 §2.9] become copies, paid for like values that were sent. Reference indexes and
-/// limits span the decoder's life; the depth is capped at 128 whatever the limits say. Once an error
-/// is returned the decoder is at its end.
+/// limits span the decoder's life, those of values in AMF3 too; the depth is capped at 128 whatever
+/// the limits say. Once an error is returned the decoder is at its end.
 #[derive(Clone, Debug)]
 pub struct Decoder<'a> {
-    input: &'a [u8],
-    rest: &'a [u8],
-    budget: Budget,
+    amf3: Amf3<'a>,
     /// The containers that have an index, in the order they began.
-    containers: SmallVec<[Container; 8]>,
-    /// Whether a reference is being resolved: containers read again get no second index.
-    resolving: bool,
+    containers: SmallVec<[Place; 8]>,
 }
 
 /// A container that can be referred to. It is not kept but read again when that happens, since
 /// hardly anybody writes references.
 #[derive(Clone, Copy, Debug)]
-struct Container {
+struct Place {
     /// Where its marker stands.
     offset: usize,
     /// Whether its end has not been read.
     is_open: bool,
 }
 
+/// A container that is being read: its index, if it has been given one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Container(Option<usize>);
+
 impl<'a> Decoder<'a> {
     /// A decoder at the beginning of a message.
     pub fn new(input: &'a [u8], limits: &AmfLimits) -> Self {
         Self {
-            input,
-            rest: input,
-            budget: Budget::new(limits),
+            amf3: Amf3::new(Reader::new(input, limits)),
             containers: SmallVec::new(),
-            resolving: false,
         }
     }
 
@@ -154,196 +161,195 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     ///
-    /// Any [`AmfError`]. The marker 0x11, which announces an AMF3 value, is an unknown one.
+    /// Any [`AmfError`].
     pub fn next_value(&mut self) -> Result<Option<Value>, AmfError> {
-        if self.rest.is_empty() {
+        if self.remaining().is_empty() {
             return Ok(None);
         }
-        let result = self.value();
+        let result = source::value(self);
         if result.is_err() {
-            self.rest = &[];
+            self.amf3.reader.rest = &[];
         }
         result.map(Some)
     }
 
     /// The input not read yet; empty after an error.
     pub const fn remaining(&self) -> &'a [u8] {
-        self.rest
+        self.amf3.reader.rest
     }
 
-    fn value(&mut self) -> Result<Value, AmfError> {
-        let offset = self.offset();
-        let marker = self.read(be_u8)?;
-        if marker == REFERENCE {
-            return self.referenced_value(offset);
-        }
-        self.budget.take_node(offset)?;
-        match marker {
-            NUMBER => Ok(Value::Number(self.read(be_f64)?)),
-            BOOLEAN => Ok(Value::Boolean(self.read(be_u8)? != 0)),
-            STRING => {
-                let bytes = self.read(length_data(be_u16))?;
-                Ok(Value::String(self.budget.take_string(bytes, offset)?))
-            }
-            OBJECT => self.container(offset, |this| this.properties().map(Value::Object)),
-            NULL => Ok(Value::Null),
-            UNDEFINED => Ok(Value::Undefined),
-            ECMA_ARRAY => self.container(offset, |this| {
-                // The count is only a hint [FLV §E.4.4.4].
-                let _ = this.read(be_u32)?;
-                this.properties().map(Value::EcmaArray)
-            }),
-            STRICT_ARRAY => {
-                self.container(offset, |this| this.elements(offset).map(Value::StrictArray))
-            }
-            DATE => {
-                let (unix_millis, time_zone) = self.read((be_f64, be_i16))?;
-                Ok(Value::Date(Date {
-                    unix_millis,
-                    time_zone,
-                }))
-            }
-            LONG_STRING => Ok(Value::String(self.long_string(offset)?)),
-            UNSUPPORTED => Ok(Value::Unsupported),
-            XML_DOCUMENT => Ok(Value::XmlDocument(self.long_string(offset)?)),
-            TYPED_OBJECT => self.container(offset, |this| {
-                let class_name = this.name()?;
-                let properties = this.properties()?;
-                Ok(TypedObject {
-                    class_name,
-                    properties,
-                }
-                .into())
-            }),
-            OBJECT_END => Err(AmfError::UnexpectedObjectEnd { offset }),
-            MOVIE_CLIP | RECORD_SET => Err(AmfError::ReservedMarker { marker, offset }),
-            _ => Err(AmfError::UnknownMarker { marker, offset }),
-        }
-    }
-
-    /// Reads the container whose marker stands at `offset`; it has its index before its members
+    /// Begins the container whose marker stands at `offset`; it has its index before its members
     /// have theirs.
-    fn container(
-        &mut self,
-        offset: usize,
-        members: impl FnOnce(&mut Self) -> Result<Value, AmfError>,
-    ) -> Result<Value, AmfError> {
-        self.budget.enter(offset)?;
-        let index = self.containers.len();
-        let is_new = !self.resolving;
-        if is_new {
-            self.containers.push(Container {
-                offset,
-                is_open: true,
-            });
+    fn begin(&mut self, offset: usize) -> Result<Container, AmfError> {
+        self.amf3.reader.budget.enter(offset)?;
+        if self.amf3.reader.is_rereading {
+            return Ok(Container(None));
         }
-        let value = members(self)?;
-        if is_new && let Some(container) = self.containers.get_mut(index) {
-            container.is_open = false;
-        }
-        self.budget.leave();
-        Ok(value)
+        self.containers.push(Place {
+            offset,
+            is_open: true,
+        });
+        Ok(Container(Some(self.containers.len() - 1)))
     }
 
-    /// Reads the container again that the reference at `offset` means.
+    /// Goes to the container again that the reference at `offset` means.
     ///
     /// A container that has been read whole refers to none that was open, so this ends; how much
     /// work it may be is up to the budget.
-    fn referenced_value(&mut self, offset: usize) -> Result<Value, AmfError> {
-        let index = self.read(be_u16)?;
-        let Some(container) = self.containers.get(usize::from(index)) else {
-            return Err(AmfError::ReferenceOutOfRange { index, offset });
-        };
-        if container.is_open {
-            return Err(AmfError::CyclicReference { index, offset });
+    fn reference(&mut self, offset: usize) -> Result<Head<'a, Container>, AmfError> {
+        let index = usize::from(self.amf3.reader.u16()?);
+        match self.containers.get(index) {
+            None => Err(AmfError::ReferenceOutOfRange { index, offset }),
+            Some(place) if place.is_open => Err(AmfError::CyclicReference { index, offset }),
+            Some(place) => Ok(Head::Reference(self.amf3.reader.jump(place.offset))),
         }
-        let rest = self.rest;
-        let resolving = self.resolving;
-        self.rest = self.input.get(container.offset..).unwrap_or_default();
-        self.resolving = true;
-        let value = self.value()?;
-        self.resolving = resolving;
-        self.rest = rest;
-        Ok(value)
-    }
-
-    fn properties(&mut self) -> Result<Object, AmfError> {
-        let mut properties = Vec::new();
-        while !self.ends_properties() {
-            let name = self.name()?;
-            if properties.is_empty() {
-                properties.reserve(TYPICAL_PROPERTIES);
-            }
-            // Without a look at the names there: that would take quadratic time. And `?` would move
-            // the value once more, a fifth of the time metadata takes.
-            match self.value() {
-                Ok(value) => properties.push((name, value)),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Object { properties })
     }
 
     /// Reads the end marker of an object, or as much of it as there is before the input ends.
     fn ends_properties(&mut self) -> bool {
-        if self.read(tag(&END_OF_PROPERTIES[..])).is_ok() {
+        let reader = &mut self.amf3.reader;
+        if let Some(rest) = reader.rest.strip_prefix(&END_OF_PROPERTIES) {
+            reader.rest = rest;
             return true;
         }
-        let is_cut_short = END_OF_PROPERTIES.starts_with(self.rest);
+        let is_cut_short = reader.rest.len() < END_OF_PROPERTIES.len()
+            && END_OF_PROPERTIES.starts_with(reader.rest);
         if is_cut_short {
-            self.rest = &[];
+            reader.rest = &[];
         }
         is_cut_short
     }
 
-    fn elements(&mut self, offset: usize) -> Result<Vec<Value>, AmfError> {
-        let count = self.read(be_u32)?;
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        // A value takes one byte at least.
-        if count > self.rest.len() {
-            return Err(AmfError::UnexpectedEnd {
-                offset: self.offset(),
-            });
+    fn long_string(&mut self, offset: usize) -> Result<Cow<'a, str>, AmfError> {
+        let bytes = self.amf3.reader.long_bytes()?;
+        self.amf3.reader.text(bytes, offset)
+    }
+
+    /// The name of a property or class.
+    #[inline(always)]
+    fn short_name(&mut self) -> Result<Cow<'a, str>, AmfError> {
+        let offset = self.amf3.reader.offset();
+        let bytes = self.amf3.reader.short_bytes()?;
+        self.amf3.reader.name(bytes, offset)
+    }
+}
+
+impl<'a> Source<'a> for Decoder<'a> {
+    type Container = Container;
+
+    #[inline(always)]
+    fn head(&mut self) -> Result<Head<'a, Container>, AmfError> {
+        let reader = &mut self.amf3.reader;
+        let offset = reader.offset();
+        let marker = reader.u8()?;
+        match marker {
+            REFERENCE => return self.reference(offset),
+            AVM_PLUS => return Ok(Head::Avm),
+            _ => reader.budget.take_node(offset)?,
         }
-        self.budget.check_nodes(count, offset)?;
-        // Arrays within arrays may each announce as much as the outermost one, so the count is
-        // believed up to a point only.
-        let mut values = Vec::with_capacity(count.min(MAX_PREALLOCATED_ELEMENTS));
-        for _ in 0..count {
-            values.push(self.value()?);
-        }
-        Ok(values)
-    }
-
-    fn name(&mut self) -> Result<String, AmfError> {
-        let offset = self.offset();
-        let bytes = self.read(length_data(be_u16))?;
-        self.budget.take_name(bytes, offset)
-    }
-
-    fn long_string(&mut self, offset: usize) -> Result<String, AmfError> {
-        let bytes = self.read(length_data(be_u32))?;
-        self.budget.take_string(bytes, offset)
-    }
-
-    /// Runs a parser that fails only for want of bytes.
-    fn read<T>(
-        &mut self,
-        mut parser: impl Parser<&'a [u8], Output = T, Error = ()>,
-    ) -> Result<T, AmfError> {
-        match parser.parse(self.rest) {
-            Ok((rest, output)) => {
-                self.rest = rest;
-                Ok(output)
+        Ok(match marker {
+            NUMBER => Head::Number(reader.f64()?),
+            BOOLEAN => Head::Boolean(reader.u8()? != 0),
+            STRING => {
+                let bytes = reader.short_bytes()?;
+                Head::String(reader.text(bytes, offset)?)
             }
-            Err(_) => Err(AmfError::UnexpectedEnd {
-                offset: self.offset(),
+            OBJECT => Head::Object(self.begin(offset)?),
+            NULL => Head::Null,
+            UNDEFINED => Head::Undefined,
+            ECMA_ARRAY => {
+                let container = self.begin(offset)?;
+                // The count is only a hint [FLV §E.4.4.4].
+                let count = self.amf3.reader.u32()?;
+                Head::EcmaArray(container, usize::try_from(count).unwrap_or(usize::MAX))
+            }
+            STRICT_ARRAY => {
+                let container = self.begin(offset)?;
+                let count = self.amf3.reader.u32()?;
+                let count = usize::try_from(count).unwrap_or(usize::MAX);
+                self.amf3.reader.check_count(count, 1, offset)?;
+                Head::StrictArray(container, count)
+            }
+            DATE => Head::Date(Date {
+                unix_millis: reader.f64()?,
+                time_zone: reader.u16()?.cast_signed(),
             }),
-        }
+            LONG_STRING => Head::String(self.long_string(offset)?),
+            UNSUPPORTED => Head::Unsupported,
+            XML_DOCUMENT => Head::XmlDocument(self.long_string(offset)?),
+            TYPED_OBJECT => {
+                let container = self.begin(offset)?;
+                Head::TypedObject(container, self.short_name()?, None)
+            }
+            OBJECT_END => return Err(AmfError::UnexpectedObjectEnd { offset }),
+            MOVIE_CLIP | RECORD_SET => return Err(AmfError::ReservedMarker { marker, offset }),
+            _ => return Err(AmfError::UnknownMarker { marker, offset }),
+        })
     }
 
-    const fn offset(&self) -> usize {
-        self.input.len() - self.rest.len()
+    #[inline(always)]
+    fn number(&mut self) -> Result<Option<f64>, AmfError> {
+        let reader = &mut self.amf3.reader;
+        let Some((&[NUMBER, ref number @ ..], rest)) = reader.rest.split_first_chunk::<9>() else {
+            return Ok(None);
+        };
+        reader.budget.take_node(reader.offset())?;
+        reader.rest = rest;
+        Ok(Some(f64::from_be_bytes(*number)))
+    }
+
+    #[inline(always)]
+    fn boolean(&mut self) -> Result<Option<bool>, AmfError> {
+        let reader = &mut self.amf3.reader;
+        let Some((&[BOOLEAN, boolean], rest)) = reader.rest.split_first_chunk() else {
+            return Ok(None);
+        };
+        reader.budget.take_node(reader.offset())?;
+        reader.rest = rest;
+        Ok(Some(boolean != 0))
+    }
+
+    #[inline(always)]
+    fn string(&mut self) -> Result<Option<&'a str>, AmfError> {
+        let reader = &mut self.amf3.reader;
+        let Some((&[STRING, high, low], rest)) = reader.rest.split_first_chunk() else {
+            return Ok(None);
+        };
+        let len = u16::from_be_bytes([high, low]);
+        let Some((bytes, rest)) = rest.split_at_checked(len.into()) else {
+            return Ok(None);
+        };
+        let Ok(text) = str::from_utf8(bytes) else {
+            return Ok(None);
+        };
+        let offset = reader.offset();
+        reader.budget.take_node(offset)?;
+        reader.budget.take_bytes(bytes.len(), offset)?;
+        reader.rest = rest;
+        Ok(Some(text))
+    }
+
+    #[inline(always)]
+    fn name(&mut self, _: &mut Container) -> Result<Option<Cow<'a, str>>, AmfError> {
+        if self.ends_properties() {
+            return Ok(None);
+        }
+        self.short_name().map(Some)
+    }
+
+    fn leave(&mut self, Container(index): Container) {
+        if let Some(place) = index.and_then(|index| self.containers.get_mut(index)) {
+            place.is_open = false;
+        }
+        self.amf3.reader.budget.leave();
+    }
+
+    fn reader(&mut self) -> &mut Reader<'a> {
+        &mut self.amf3.reader
+    }
+
+    fn amf3(&mut self) -> &mut Amf3<'a> {
+        &mut self.amf3
     }
 }
 
@@ -389,15 +395,11 @@ const UNSUPPORTED: u8 = 0x0D;
 const RECORD_SET: u8 = 0x0E;
 const XML_DOCUMENT: u8 = 0x0F;
 const TYPED_OBJECT: u8 = 0x10;
+/// A value in AMF3 follows [AMF0 §3.1].
+pub(crate) const AVM_PLUS: u8 = 0x11;
 
 /// An empty name and the object end marker [AMF0 §2.11].
 const END_OF_PROPERTIES: [u8; 3] = [0, 0, OBJECT_END];
-
-/// Room made for the first property: `connect` has 5 to 12 of them.
-const TYPICAL_PROPERTIES: usize = 8;
-
-/// Room made for the elements of a strict array before any of them is read.
-const MAX_PREALLOCATED_ELEMENTS: usize = 16;
 
 #[cfg(test)]
 mod tests;

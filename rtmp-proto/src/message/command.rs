@@ -9,12 +9,12 @@
 //! [RTMP 1.0 §7.1.1, §7.2], [E-RTMP v2 "Important AMF3-encoded Historical Specification
 //! Clarification"]
 
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::MessageError;
 use crate::{
-    amf::{AmfError, Value, amf0},
+    amf::{AmfError, Text, Value, amf0},
     chunk::{MessageType, RawMessage},
     limits::AmfLimits,
 };
@@ -24,7 +24,7 @@ use crate::{
 #[non_exhaustive]
 pub struct Command {
     /// The procedure, or `_result` or `_error` in an answer.
-    pub name: String,
+    pub name: Text,
     /// What ties an answer to its command.
     pub transaction_id: TransactionId,
     /// The command object: null, or an object for `connect`.
@@ -35,7 +35,7 @@ pub struct Command {
 
 impl Command {
     /// A command without arguments and with a null command object.
-    pub fn new(name: impl Into<String>, transaction_id: TransactionId) -> Self {
+    pub fn new(name: impl Into<Text>, transaction_id: TransactionId) -> Self {
         Self {
             name: name.into(),
             transaction_id,
@@ -66,8 +66,8 @@ impl Command {
     /// Reads a command of type 20 or 17.
     ///
     /// A missing command object is null, and a command that is a name only wants no answer
-    /// (`onFCPublish` of ffmpeg's listening mode). Values after one of an unknown type (AMF3 in type 17, for
-    /// one) are left out, since their length is not known.
+    /// (`onFCPublish` of ffmpeg's listening mode). A value of an unknown type and those after it are
+    /// left out, since their length is not known.
     ///
     /// # Errors
     ///
@@ -87,7 +87,9 @@ impl Command {
             Some(_) => return Err(MessageError::NotACommand),
         };
         let mut next = || match values.next_value() {
-            Err(AmfError::UnknownMarker { .. }) => Ok(None),
+            Err(AmfError::UnknownMarker { .. } | AmfError::UnknownExternalizable { .. }) => {
+                Ok(None)
+            }
             other => other,
         };
         let mut command = Self::new(name, transaction_id);
@@ -196,12 +198,42 @@ mod tests {
         assert_eq!(decode(MessageType::COMMAND_AMF3, &CREATE_STREAM), expected);
     }
 
-    /// Quirks: an AMF3 argument ends the list instead of the connection.
+    /// MSG-15, AMF0-34, AMF0-35: values of a type 17 message may be in AMF3, each for itself; their
+    /// references reach back to the ones before (CHECKLIST A-35).
+    #[test]
+    fn amf3_arguments() {
+        let payload = [
+            &hex!("00")[..],
+            &CREATE_STREAM,
+            &hex!("11 06 07 6B6579"),
+            &hex!("02 0004 6C697665"),
+            &hex!("11 0A 0B 01 03 61 06 00 01"),
+            &hex!("11 04 07"),
+        ]
+        .concat();
+        let expected = Command::new("createStream", TransactionId::new(4))
+            .with("key")
+            .with("live")
+            .with(Object::new().with("a", "key"))
+            .with(7.0);
+        let command = decode(MessageType::COMMAND_AMF3, &payload).unwrap();
+        assert_eq!(command, expected);
+        assert_eq!(
+            decode(MessageType::COMMAND, &command.encode()),
+            Ok(expected),
+            "as AMF0"
+        );
+    }
+
+    /// Quirks: an argument nobody understands ends the list instead of the connection.
     #[test]
     fn values_after_an_unknown_marker_are_left_out() {
-        let payload = [&CREATE_STREAM[..], &hex!("0101 11 04 05")].concat();
-        let command = decode(MessageType::COMMAND_AMF3, &payload).unwrap();
-        assert_eq!(command.arguments, vec![Value::Boolean(true)]);
+        let unknown_class_in_array = hex!("11 09 03 01 0A 07 03 58 00 05");
+        for unknown in [&hex!("12 05")[..], &hex!("11 12"), &unknown_class_in_array] {
+            let payload = [&CREATE_STREAM[..], &hex!("0101"), unknown].concat();
+            let command = decode(MessageType::COMMAND_AMF3, &payload).unwrap();
+            assert_eq!(command.arguments, vec![Value::Boolean(true)]);
+        }
     }
 
     /// ffmpeg -listen 1 answers `FCPublish` so.

@@ -34,7 +34,8 @@ pub fn decode_data(payload: &[u8], limits: &AmfLimits) -> Result<Vec<Value>, Amf
 ///
 /// `None` if it does not decode or does not begin with a handler name of 1 to 63 bytes: ffmpeg's
 /// player gives up on such a message, so it must not be relayed. Metadata is re-encoded (cameras
-/// leave out end markers, nginx-rtmp sends a plain object); other payloads stay as they are.
+/// leave out end markers, nginx-rtmp sends a plain object), and so is what holds AMF3, which hardly
+/// any player reads; other payloads stay as they are.
 pub fn normalise_data(raw: &RawMessage, limits: &AmfLimits) -> Option<Bytes> {
     let payload = match raw.message_type {
         MessageType::DATA_AMF3 if raw.payload().first() == Some(&0) => raw.payload().slice(1..),
@@ -51,18 +52,31 @@ pub fn normalise_data(raw: &RawMessage, limits: &AmfLimits) -> Option<Bytes> {
     if name.is_empty() || name.len() > HANDLER_LEN_MAX {
         return None;
     }
-    if name != ON_META_DATA {
-        while values.next_value().ok()?.is_some() {}
-        return Some(payload.slice(start..));
+    let mut encoded = Vec::new();
+    if name == ON_META_DATA {
+        let metadata = match values.next_value().ok()?? {
+            Value::Object(properties) | Value::EcmaArray(properties) => {
+                Value::EcmaArray(properties).into_amf0()
+            }
+            // Dahua cameras send null.
+            _ => return None,
+        };
+        encoded.reserve(payload.len());
+        amf0::encode(&handler, &mut encoded);
+        amf0::encode(&metadata, &mut encoded);
+    } else {
+        let begin = payload.len() - values.remaining().len();
+        let may_hold_amf3 = payload.get(begin..)?.contains(&amf0::AVM_PLUS);
+        amf0::encode(&handler, &mut encoded);
+        while let Some(value) = values.next_value().ok()? {
+            if may_hold_amf3 {
+                amf0::encode(&value.into_amf0(), &mut encoded);
+            }
+        }
+        if !may_hold_amf3 {
+            return Some(payload.slice(start..));
+        }
     }
-    let metadata = match values.next_value().ok()?? {
-        Value::Object(properties) | Value::EcmaArray(properties) => Value::EcmaArray(properties),
-        // Dahua cameras send null.
-        _ => return None,
-    };
-    let mut encoded = Vec::with_capacity(payload.len());
-    amf0::encode(&handler, &mut encoded);
-    amf0::encode(&metadata, &mut encoded);
     Some(encoded.into())
 }
 
@@ -84,6 +98,8 @@ const HANDLER_LEN_MAX: usize = 63;
 #[cfg(test)]
 mod tests {
     use alloc::string::String;
+
+    use hex_literal::hex;
 
     use super::*;
     use crate::{amf::Object, chunk::MessageStreamId, timestamp::Timestamp};
@@ -138,6 +154,31 @@ mod tests {
     fn other_handlers_pass_untouched() {
         let payload = encoded(&["onTextData".into(), Value::Object(properties())]);
         assert_eq!(normalised(MessageType::DATA, &payload).unwrap(), payload);
+    }
+
+    /// MSG-11, MSG-15: players get what Flash sends in the form they read.
+    #[test]
+    fn amf3_becomes_amf0() {
+        let object = hex!("11 0A 0B 01 0B 7769647468 04 8A00 0F 656E636F646572 06 03 78 01");
+        let metadata = [&encoded(&["onMetaData".into()]), &object[..]].concat();
+        let expected = encoded(&["onMetaData".into(), Value::EcmaArray(properties())]);
+        assert_eq!(
+            normalised(MessageType::DATA_AMF3, &metadata).unwrap(),
+            expected
+        );
+
+        let text = encoded(&["onTextData".into()]);
+        let payload = [&text[..], &object[..], &hex!("11 0C 03 FF 02 0001 11")].concat();
+        let expected = [
+            Value::from("onTextData"),
+            Value::Object(properties()),
+            Value::Unsupported,
+            "\u{11}".into(),
+        ];
+        assert_eq!(
+            normalised(MessageType::DATA_AMF3, &payload).unwrap(),
+            encoded(&expected)
+        );
     }
 
     /// What makes ffmpeg's player give up is not passed on.

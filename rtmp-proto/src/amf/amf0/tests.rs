@@ -1,9 +1,13 @@
-use alloc::{boxed::Box, vec};
+use alloc::vec;
 
 use hex_literal::hex;
 use proptest::{collection, prelude::*};
 
 use super::*;
+use crate::amf::{
+    TypedObject,
+    arbitrary::{Cost, any_amf0_value, any_amf3_value},
+};
 
 const LIMITS: AmfLimits = AmfLimits::COMMAND;
 
@@ -166,7 +170,7 @@ fn object_end_elsewhere_is_an_error() {
     assert_eq!(decode_one(&hex!("0A 00000001 09")), at(5));
 }
 
-/// AMF0-12, AMF0-30, AMF0-36, AMF0-37
+/// AMF0-12, AMF0-30, AMF0-37
 #[test]
 fn other_markers_are_errors_with_their_offset() {
     for marker in [0x04, 0x0E] {
@@ -174,7 +178,7 @@ fn other_markers_are_errors_with_their_offset() {
         let error = AmfError::ReservedMarker { marker, offset: 6 };
         assert_eq!(decode_one(&wire), Err(error));
     }
-    for marker in 0x11..=0xFF {
+    for marker in 0x12..=0xFF {
         let wire = [0x0A, 0, 0, 0, 2, 0x05, marker];
         let error = AmfError::UnknownMarker { marker, offset: 6 };
         assert_eq!(decode_one(&wire), Err(error));
@@ -509,76 +513,6 @@ fn encode_all_concatenates() {
     assert_eq!(out, hex!("AA 05 01 01"));
 }
 
-/// What a decoded value costs, to compare with the limits.
-#[derive(Default)]
-struct Cost {
-    depth: usize,
-    nodes: usize,
-    string_bytes: usize,
-}
-
-impl Cost {
-    fn add(&mut self, value: &Value, depth: usize) {
-        self.nodes += 1;
-        match value {
-            Value::String(string) | Value::XmlDocument(string) => {
-                self.string_bytes += string.len();
-            }
-            Value::StrictArray(values) => {
-                self.depth = self.depth.max(depth + 1);
-                for value in values {
-                    self.add(value, depth + 1);
-                }
-            }
-            _ => {}
-        }
-        if let Value::TypedObject(object) = value {
-            self.string_bytes += object.class_name().len();
-        }
-        if let Some(object) = value.as_object() {
-            self.depth = self.depth.max(depth + 1);
-            for (name, value) in object {
-                self.string_bytes += name.len();
-                self.add(value, depth + 1);
-            }
-        }
-    }
-}
-
-fn any_value() -> impl Strategy<Value = Value> {
-    let date = (any::<f64>(), any::<i16>()).prop_map(|(unix_millis, time_zone)| Date {
-        unix_millis,
-        time_zone,
-    });
-    let leaf = prop_oneof![
-        any::<f64>().prop_map(Value::Number),
-        any::<bool>().prop_map(Value::Boolean),
-        any::<String>().prop_map(Value::String),
-        any::<String>().prop_map(Value::XmlDocument),
-        date.prop_map(Value::Date),
-        Just(Value::Null),
-        Just(Value::Undefined),
-        Just(Value::Unsupported),
-    ];
-    leaf.prop_recursive(5, 64, 8, |value| {
-        let values = collection::vec(value.clone(), 0..8);
-        // Names of one letter repeat.
-        let properties = collection::vec(("[a-c]?|.{0,8}", value), 0..8)
-            .prop_map(|properties| Object { properties });
-        prop_oneof![
-            values.prop_map(Value::StrictArray),
-            properties.clone().prop_map(Value::Object),
-            properties.clone().prop_map(Value::EcmaArray),
-            (any::<String>(), properties).prop_map(|(class_name, properties)| {
-                Value::TypedObject(Box::new(TypedObject {
-                    class_name,
-                    properties,
-                }))
-            }),
-        ]
-    })
-}
-
 /// Bytes that often are markers and small lengths.
 fn any_wire() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
@@ -589,13 +523,24 @@ fn any_wire() -> impl Strategy<Value = Vec<u8>> {
         Just(vec![OBJECT, 0, 1, b'a']),
         Just(vec![STRING, 0, 1, 0xFF]),
         (0_u8..4).prop_map(|index| vec![REFERENCE, 0, index]),
+        (0_u8..0x12).prop_map(|marker| vec![AVM_PLUS, marker]),
     ];
     collection::vec(piece, 0..64).prop_map(|pieces| pieces.concat())
 }
 
 proptest! {
     #[test]
-    fn what_is_encoded_is_decoded(values in collection::vec(any_value(), 0..4)) {
+    fn what_is_encoded_is_decoded(values in collection::vec(any_amf0_value(), 0..4)) {
+        let mut wire = Vec::new();
+        encode_all(&values, &mut wire);
+        prop_assert_eq!(decode(&wire, &AmfLimits::DATA), Ok(values));
+    }
+
+    /// AMF0-34, AMF0-35: what AMF0 has no type for too.
+    #[test]
+    fn what_is_encoded_behind_avm_plus_is_decoded(
+        values in collection::vec(any_amf3_value(), 0..4),
+    ) {
         let mut wire = Vec::new();
         encode_all(&values, &mut wire);
         prop_assert_eq!(decode(&wire, &AmfLimits::DATA), Ok(values));
@@ -611,6 +556,6 @@ proptest! {
         }
         prop_assert!(cost.depth <= limits.depth);
         prop_assert!(cost.nodes <= limits.nodes);
-        prop_assert!(cost.string_bytes <= limits.string_bytes);
+        prop_assert!(cost.bytes <= limits.string_bytes);
     }
 }

@@ -308,7 +308,7 @@ impl Session<Server> {
 
 /// Why a command that came at the wrong moment is refused.
 fn not_possible(command: &Command, code: &StatusCode) -> Status {
-    let mut description = command.name.clone();
+    let mut description = String::from(command.name.as_str());
     description.push_str(" is not possible on this stream now");
     Status::error(code.clone(), description)
 }
