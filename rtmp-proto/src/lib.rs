@@ -79,6 +79,7 @@
 //!
 //! # Features
 //!
+//! - `serde`: types of your own in the place of [`amf`] values. Off by default.
 //! - `std`: [`Transmit`] has `chunks_vectored`, for vectored writes. Off by default; the adapters turn
 //!   it on.
 #![no_std]

@@ -34,6 +34,8 @@ use super::{
     reader::Reader,
     source::{self, Head, Source},
 };
+#[cfg(feature = "serde")]
+use super::{SerdeError, typed};
 use crate::limits::AmfLimits;
 
 /// Decodes every value of a message.
@@ -122,6 +124,52 @@ pub fn encode_all<'a>(values: impl IntoIterator<Item = &'a Value>, out: &mut Vec
     }
 }
 
+/// Makes a `T` of the one value in `input`, from which it may borrow strings.
+///
+/// ```
+/// use rtmp_proto::{AmfLimits, amf::amf0};
+///
+/// #[derive(serde::Deserialize, serde::Serialize)]
+/// struct CuePoint<'a> {
+///     name: &'a str,
+///     time: f64,
+/// }
+///
+/// let cue_point = CuePoint { name: "start", time: 1.5 };
+/// let encoded = amf0::to_vec(&cue_point)?;
+/// let decoded: CuePoint<'_> = amf0::from_slice(&encoded, &AmfLimits::DATA)?;
+/// assert_eq!(decoded.name, "start");
+/// # Ok::<(), rtmp_proto::amf::SerdeError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`SerdeError::Amf`], there is no value or more than one, or it is not what `T` expects.
+#[cfg(feature = "serde")]
+pub fn from_slice<'de, T: serde_core::Deserialize<'de>>(
+    input: &'de [u8],
+    limits: &AmfLimits,
+) -> Result<T, SerdeError> {
+    let mut decoder = Decoder::new(input, limits);
+    let value = decoder.next_typed()?.ok_or(SerdeError::NoValue)?;
+    match decoder.remaining().len() {
+        0 => Ok(value),
+        length => Err(SerdeError::TrailingBytes { length }),
+    }
+}
+
+/// The encoding of what [`to_value`](super::to_value) makes of `value`.
+///
+/// # Errors
+///
+/// Those of `to_value`.
+#[cfg(feature = "serde")]
+pub fn to_vec<T: serde_core::Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, SerdeError> {
+    let mut out = Vec::new();
+    encode(&super::to_value(value)?, &mut out);
+    Ok(out)
+}
+
 /// Reads the values of one message one by one.
 ///
 /// References [AMF0 §2.9] become copies, paid for like values that were sent. Reference indexes and
@@ -167,6 +215,24 @@ impl<'a> Decoder<'a> {
             return Ok(None);
         }
         let result = source::value(self);
+        if result.is_err() {
+            self.amf3.reader.rest = &[];
+        }
+        result.map(Some)
+    }
+
+    /// Makes a `T` of the next value, `None` at the end of the input. Strings can be borrowed from the
+    /// input.
+    ///
+    /// # Errors
+    ///
+    /// [`SerdeError::Amf`], or the value is not what `T` expects.
+    #[cfg(feature = "serde")]
+    pub fn next_typed<T: serde_core::Deserialize<'a>>(&mut self) -> Result<Option<T>, SerdeError> {
+        if self.remaining().is_empty() {
+            return Ok(None);
+        }
+        let result = typed::deserialize(self);
         if result.is_err() {
             self.amf3.reader.rest = &[];
         }

@@ -115,6 +115,12 @@ pub(super) fn decode(class_name: &str, amf3: &mut Amf3<'_>) -> Result<ExternalBo
     }
 }
 
+/// Whether the body of an object of the class `class_name` is the value it stands for.
+#[cfg(feature = "serde")]
+pub(super) fn stands_for_a_value(class_name: &str) -> bool {
+    matches!(Layout::of(class_name), Layout::Value)
+}
+
 /// Appends the body of `object`.
 pub(super) fn encode<'v>(object: &'v Externalizable, encoder: &mut Encoder<'v, '_>) {
     match (&object.body, Layout::of(&object.class_name)) {

@@ -15,6 +15,9 @@
 //! of them the peer chose. What only AMF3 has are the variants that say so, and
 //! [`Value::is_amf0`] tells whether a value has any of them.
 //!
+//! With the feature `serde`, types of your own take the place of values: `from_value` and
+//! `to_value`, `from_slice` and `to_vec` in the module of each version.
+//!
 //! Strings are UTF-8. Sequences that are not (cameras put Latin-1 into their metadata) are replaced
 //! by U+FFFD wherever they occur, so that a stream does not end over the name of a device.
 
@@ -29,10 +32,14 @@ mod object;
 mod reader;
 mod source;
 mod text;
+#[cfg(feature = "serde")]
+mod typed;
 mod typed_object;
 mod value;
 mod vector;
 
+#[cfg(feature = "serde")]
+pub use self::typed::{SerdeError, from_value, to_value};
 pub use self::{
     dictionary::Dictionary,
     error::{AmfError, NameTooLong},

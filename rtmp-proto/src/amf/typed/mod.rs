@@ -1,0 +1,113 @@
+//! Types of your own in the place of values.
+//!
+//! | AMF | serde |
+//! |---|---|
+//! | number, date | integer if it is one, else `f64` (a date in milliseconds) |
+//! | string, XML | borrowed from the input where it is valid UTF-8 |
+//! | null, undefined, unsupported | unit, `None` |
+//! | object, ECMA array, typed object, dictionary | map or struct |
+//! | strict array, vector | sequence or tuple |
+//! | byte array | bytes |
+//! | `ArrayCollection`, `ArrayList`, `ObjectProxy` | what they stand for |
+//!
+//! The other way maps and structs become objects, sequences and tuples strict arrays, and enums what
+//! JSON has for them: a string, or an object with one property.
+
+mod name;
+mod ser;
+mod source;
+mod value;
+
+use alloc::string::{String, ToString};
+use core::fmt;
+
+use serde_core::{Deserialize, Serialize, de, ser as serde_ser};
+
+pub(super) use self::source::deserialize;
+use super::{AmfError, Value};
+
+/// Makes a `T` of `value`, from which it may borrow strings.
+///
+/// # Errors
+///
+/// `value` is not what `T` expects.
+pub fn from_value<'de, T: Deserialize<'de>>(value: &'de Value) -> Result<T, SerdeError> {
+    T::deserialize(value::Deserializer(value))
+}
+
+/// Makes a value of `value`.
+///
+/// # Errors
+///
+/// A key of a map is neither string nor number nor truth value, a name is longer than 65 535 bytes,
+/// an integer is none that a double can hold, or `T` itself refuses.
+pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, SerdeError> {
+    value.serialize(ser::Serializer)
+}
+
+/// What converting between AMF and other types can fail with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SerdeError {
+    /// The input is no AMF.
+    #[error(transparent)]
+    Amf(#[from] AmfError),
+    /// The input ends where a value should be.
+    #[error("there is no value")]
+    NoValue,
+    /// There is more behind the value.
+    #[error("{length} bytes behind the value")]
+    TrailingBytes {
+        /// How much.
+        length: usize,
+    },
+    /// An externalizable object in which values cannot be told.
+    #[error("externalizable object")]
+    Externalizable,
+    /// A key of a map is not what can be a name.
+    #[error("a key is neither string nor number nor truth value")]
+    KeyNotAString,
+    /// A name takes more than 65 535 bytes.
+    #[error("a name of {length} bytes is too long")]
+    NameTooLong {
+        /// Bytes of the name.
+        length: usize,
+    },
+    /// An integer that a double cannot hold.
+    #[error("an integer of more than 53 bits")]
+    IntegerTooLong,
+    /// What the type has to say.
+    #[error("{0}")]
+    Custom(String),
+}
+
+impl de::Error for SerdeError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::Custom(message.to_string())
+    }
+}
+
+impl serde_ser::Error for SerdeError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::Custom(message.to_string())
+    }
+}
+
+/// Shows `visitor` a number as an integer if it is one, for it may expect that.
+fn visit_number<'de, V: de::Visitor<'de>>(number: f64, visitor: V) -> Result<V::Value, SerdeError> {
+    #[expect(clippy::cast_possible_truncation, reason = "compared afterwards")]
+    let integer = number as i64;
+    #[expect(clippy::cast_precision_loss, reason = "compared afterwards")]
+    let is_integer = (integer as f64).to_bits() == number.to_bits();
+    match u64::try_from(integer) {
+        Ok(integer) if is_integer && integer <= INTEGER_MAX => visitor.visit_u64(integer),
+        Err(_) if is_integer && integer.unsigned_abs() <= INTEGER_MAX => visitor.visit_i64(integer),
+        _ => visitor.visit_f64(number),
+    }
+}
+
+/// Up to here a double holds every integer.
+const INTEGER_MAX: u64 = 1 << 53;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,368 @@
+use alloc::{
+    borrow::Cow,
+    collections::BTreeMap,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
+
+use hex_literal::hex;
+use proptest::{collection, option, prelude::*};
+use serde::{Deserialize, Serialize};
+
+use super::*;
+use crate::{
+    amf::{
+        Date, Dictionary, Externalizable, Object, TypedObject, Vector, VectorItems, amf0, amf3,
+        arbitrary::any_amf3_value,
+    },
+    limits::AmfLimits,
+};
+
+const LIMITS: AmfLimits = AmfLimits::COMMAND;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Everything {
+    boolean: bool,
+    small: i8,
+    large: u64,
+    float: f64,
+    string: String,
+    option: Option<u32>,
+    unit: (),
+    tuple: (u8, String),
+    sequence: Vec<Choice>,
+    map: BTreeMap<i16, String>,
+    wrapped: Wrapped,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Wrapped(u16);
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Choice {
+    Unit,
+    Newtype(Option<i32>),
+    Tuple(u8, bool),
+    Struct { x: f64 },
+}
+
+fn any_choice() -> impl Strategy<Value = Choice> {
+    prop_oneof![
+        Just(Choice::Unit),
+        any::<Option<i32>>().prop_map(Choice::Newtype),
+        any::<(u8, bool)>().prop_map(|(a, b)| Choice::Tuple(a, b)),
+        any::<f64>().prop_map(|x| Choice::Struct { x }),
+    ]
+}
+
+prop_compose! {
+    fn any_everything()(
+        (boolean, small, large) in (any::<bool>(), any::<i8>(), 0..=INTEGER_MAX),
+        float in any::<f64>(),
+        string in ".{0,40}",
+        option in option::of(any::<u32>()),
+        tuple in (any::<u8>(), ".{0,8}"),
+        sequence in collection::vec(any_choice(), 0..4),
+        map in collection::btree_map(any::<i16>(), ".{0,8}", 0..4),
+        wrapped in any::<u16>(),
+    ) -> Everything {
+        Everything {
+            boolean, small, large, float, string, option, unit: (), tuple, sequence, map,
+            wrapped: Wrapped(wrapped),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(everything in any_everything()) {
+        let value = to_value(&everything).unwrap();
+        prop_assert_eq!(from_value(&value), Ok(everything.clone()));
+        let wire = amf0::to_vec(&everything).unwrap();
+        prop_assert_eq!(amf0::from_slice(&wire, &LIMITS), Ok(everything.clone()));
+        let wire = amf3::to_vec(&everything).unwrap();
+        prop_assert_eq!(amf3::from_slice(&wire, &LIMITS), Ok(everything));
+    }
+
+    /// Whatever a type expects, it gets the same from the values as from their encodings.
+    #[test]
+    fn values_and_their_encodings_read_alike(value in any_amf3_value()) {
+        let mut in_amf0 = Vec::new();
+        amf0::encode(&value, &mut in_amf0);
+        let mut in_amf3 = Vec::new();
+        amf3::encode(&value, &mut in_amf3);
+        let expected = from_value::<Shape>(&value);
+        prop_assert_eq!(&amf0::from_slice::<Shape>(&in_amf0, &AmfLimits::DATA), &expected);
+        prop_assert_eq!(&amf3::from_slice::<Shape>(&in_amf3, &AmfLimits::DATA), &expected);
+        let expected = from_value::<Option<Choice>>(&value);
+        prop_assert_eq!(
+            amf0::from_slice::<Option<Choice>>(&in_amf0, &AmfLimits::DATA).is_ok(),
+            expected.is_ok()
+        );
+        prop_assert_eq!(
+            amf3::from_slice::<Option<Choice>>(&in_amf3, &AmfLimits::DATA).is_ok(),
+            expected.is_ok()
+        );
+    }
+
+    #[test]
+    fn no_input_panics(wire in any::<Vec<u8>>()) {
+        let mut decoder = amf0::Decoder::new(&wire, &LIMITS);
+        while let Ok(Some(_)) = decoder.next_typed::<Shape>() {}
+        prop_assert!(decoder.remaining().is_empty());
+        let mut decoder = amf3::Decoder::new(&wire, &LIMITS);
+        while let Ok(Some(_)) = decoder.next_typed::<Shape>() {}
+        prop_assert!(decoder.remaining().is_empty());
+    }
+}
+
+/// What the deserializer shows of a value.
+#[derive(Debug, PartialEq)]
+enum Shape {
+    Unit,
+    Boolean(bool),
+    Integer(i64),
+    Float(u64),
+    Text(String),
+    Bytes(Vec<u8>),
+    Sequence(Vec<Self>),
+    Map(Vec<(Self, Self)>),
+}
+
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Shape;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("anything")
+            }
+
+            fn visit_unit<E>(self) -> Result<Shape, E> {
+                Ok(Shape::Unit)
+            }
+
+            fn visit_bool<E>(self, boolean: bool) -> Result<Shape, E> {
+                Ok(Shape::Boolean(boolean))
+            }
+
+            fn visit_u64<E>(self, integer: u64) -> Result<Shape, E> {
+                Ok(Shape::Integer(integer.try_into().unwrap()))
+            }
+
+            fn visit_i64<E>(self, integer: i64) -> Result<Shape, E> {
+                Ok(Shape::Integer(integer))
+            }
+
+            fn visit_f64<E>(self, float: f64) -> Result<Shape, E> {
+                Ok(Shape::Float(float.to_bits()))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Shape, E> {
+                Ok(Shape::Text(text.to_string()))
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Shape, E> {
+                Ok(Shape::Bytes(bytes.to_vec()))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut values: A) -> Result<Shape, A::Error> {
+                let mut all = Vec::new();
+                while let Some(value) = values.next_element()? {
+                    all.push(value);
+                }
+                Ok(Shape::Sequence(all))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut entries: A) -> Result<Shape, A::Error> {
+                let mut all = Vec::new();
+                while let Some(entry) = entries.next_entry()? {
+                    all.push(entry);
+                }
+                Ok(Shape::Map(all))
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Borrowed<'a> {
+    name: &'a str,
+    #[serde(borrow)]
+    title: Cow<'a, str>,
+}
+
+#[test]
+fn strings_are_borrowed() {
+    let wire = hex!("03 0004 6E616D65 02 0001 61 0005 7469746C65 02 0001 62 0000 09");
+    let borrowed: Borrowed<'_> = amf0::from_slice(&wire, &LIMITS).unwrap();
+    assert!(wire.as_ptr_range().contains(&borrowed.name.as_ptr()));
+    assert_eq!((borrowed.name, &*borrowed.title), ("a", "b"));
+    let value = to_value(&borrowed).unwrap();
+    assert_eq!(from_value(&value), Ok(borrowed));
+
+    // By reference, and what is no UTF-8 is not borrowed.
+    let wire = hex!("0A 0B 01 09 6E616D65 06 00 0B 7469746C65 06 05 62FF 01");
+    let borrowed: Borrowed<'_> = amf3::from_slice(&wire, &LIMITS).unwrap();
+    assert!(wire.as_ptr_range().contains(&borrowed.name.as_ptr()));
+    assert_eq!((borrowed.name, &*borrowed.title), ("name", "b\u{fffd}"));
+}
+
+#[test]
+fn numbers_are_integers_where_they_can_be() {
+    assert_eq!(from_value::<u8>(&255.into()), Ok(255));
+    assert!(from_value::<u8>(&256.into()).is_err());
+    assert!(from_value::<i32>(&0.5.into()).is_err());
+    assert_eq!(from_value::<f64>(&5.into()), Ok(5.0));
+    assert_eq!(from_value::<i64>(&(-5).into()), Ok(-5));
+    let negative_zero: f64 = from_value(&(-0.0).into()).unwrap();
+    assert!(negative_zero.is_sign_negative());
+    assert!(from_value::<u64>(&1e300.into()).is_err());
+    for number in [f64::NAN, f64::INFINITY] {
+        let read: f64 = from_value(&number.into()).unwrap();
+        assert_eq!(read.to_bits(), number.to_bits());
+    }
+    assert_eq!(to_value(&u64::MAX), Err(SerdeError::IntegerTooLong));
+    assert_eq!(to_value(&i64::MIN), Err(SerdeError::IntegerTooLong));
+}
+
+#[test]
+fn what_serde_has_no_kind_for() {
+    let date = Date {
+        unix_millis: 1.5,
+        time_zone: 0,
+    };
+    assert_eq!(from_value(&date.into()), Ok(1.5));
+    assert_eq!(from_value(&Value::Xml("x".into())), Ok("x"));
+    assert_eq!(from_value(&Value::Undefined), Ok(None::<u8>));
+    assert_eq!(from_value(&Value::Unsupported), Ok(()));
+    let vector = Vector::new(VectorItems::Uint(vec![1, 2]));
+    assert_eq!(from_value(&vector.into()), Ok([1, 2]));
+    let collection = Externalizable::array_collection(vec![1.into(), 2.into()]);
+    assert_eq!(from_value(&collection.into()), Ok((1, 2)));
+    let opaque = Externalizable::opaque("X", vec![]).unwrap().into();
+    assert_eq!(from_value::<()>(&opaque), Err(SerdeError::Externalizable));
+    let mut wire = Vec::new();
+    amf3::encode(&opaque, &mut wire);
+    assert_eq!(
+        amf3::from_slice::<()>(&wire, &LIMITS),
+        Err(SerdeError::Externalizable)
+    );
+    let typed = TypedObject::new("C", Object::new().with("x", 1.0)).unwrap();
+    let map = BTreeMap::from([("x", 1)]);
+    assert_eq!(from_value(&typed.into()), Ok(map));
+    let dictionary = Dictionary::new(vec![(1.5.into(), "a".into())]);
+    assert_eq!(from_value(&dictionary.into()), Ok(OnlyEntry(1.5, "a")));
+}
+
+/// The one entry of a map whose key is no string.
+#[derive(Debug, PartialEq)]
+struct OnlyEntry<'a>(f64, &'a str);
+
+impl<'de> Deserialize<'de> for OnlyEntry<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = OnlyEntry<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(
+                self,
+                mut entries: A,
+            ) -> Result<OnlyEntry<'de>, A::Error> {
+                let (key, value) = entries.next_entry()?.unwrap();
+                Ok(OnlyEntry(key, value))
+            }
+        }
+
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+#[test]
+fn values_in_a_message_one_by_one() {
+    let wire = hex!(
+        "02 0001 61"
+        "11 0A 0B 01 03 78 04 07 01"
+        "03 0001 79 05 0000 09"
+        "07 0000"
+        "FF"
+    );
+    let mut decoder = amf0::Decoder::new(&wire, &LIMITS);
+    assert_eq!(decoder.next_typed(), Ok(Some("a")));
+    assert_eq!(decoder.next_typed(), Ok(Some(BTreeMap::from([("x", 7)]))));
+    let empty = BTreeMap::from([("y", None::<u8>)]);
+    assert_eq!(decoder.next_typed(), Ok(Some(empty.clone())));
+    assert_eq!(decoder.next_typed(), Ok(Some(Some(empty))));
+    let error = AmfError::UnknownMarker {
+        marker: 0xFF,
+        offset: wire.len() - 1,
+    };
+    assert_eq!(decoder.next_typed::<()>(), Err(SerdeError::Amf(error)));
+    assert_eq!(decoder.next_typed::<()>(), Ok(None));
+}
+
+#[test]
+fn one_value_and_no_more() {
+    assert_eq!(
+        amf0::from_slice::<()>(&hex!("05 05 05"), &LIMITS),
+        Err(SerdeError::TrailingBytes { length: 2 })
+    );
+    assert_eq!(
+        amf3::from_slice::<()>(b"", &LIMITS),
+        Err(SerdeError::NoValue)
+    );
+}
+
+/// A type that stops early leaves nothing behind.
+#[test]
+fn what_is_not_wanted_is_passed_over() {
+    let wire = hex!("0A 00000002 0A 00000003 05 05 05 01 01");
+    assert_eq!(
+        amf0::from_slice::<((), bool)>(&wire, &LIMITS),
+        Err(de::Error::custom("invalid type: sequence, expected unit"))
+    );
+    assert_eq!(
+        amf0::from_slice::<(((), ()), bool)>(&wire, &LIMITS),
+        Ok((((), ()), true))
+    );
+}
+
+#[test]
+fn limits_hold() {
+    let wire = hex!("0A 00000002 05 02 0002 6161");
+    let read = |limits| amf0::from_slice::<((), &str)>(&wire, &limits);
+    assert!(read(LIMITS.with_nodes(3).with_string_bytes(2)).is_ok());
+    for limits in [
+        LIMITS.with_nodes(2),
+        LIMITS.with_string_bytes(1),
+        LIMITS.with_depth(0),
+    ] {
+        assert!(matches!(read(limits), Err(SerdeError::Amf(_))));
+    }
+}
+
+#[test]
+fn keys_are_names() {
+    let map = |key: &str| BTreeMap::from([(key.to_string(), ())]);
+    assert_eq!(
+        to_value(&map(&"x".repeat(0x1_0000))),
+        Err(SerdeError::NameTooLong { length: 0x1_0000 })
+    );
+    assert_eq!(
+        to_value(&BTreeMap::from([((), 1)])),
+        Err(SerdeError::KeyNotAString)
+    );
+    let object = Object::new().with("-5", true).with("7", false);
+    let value = to_value(&BTreeMap::from([(-5, true), (7, false)])).unwrap();
+    assert_eq!(value, object.into());
+}
