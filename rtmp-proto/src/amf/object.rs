@@ -128,6 +128,25 @@ impl Object {
     }
 }
 
+impl FromIterator<(Text, Value)> for Object {
+    /// Keeps names that occur more than once, as decoding does.
+    ///
+    /// # Panics
+    ///
+    /// If a name takes more than 65 535 bytes.
+    fn from_iter<I: IntoIterator<Item = (Text, Value)>>(properties: I) -> Self {
+        let properties = properties
+            .into_iter()
+            .map(|(name, value)| match checked_name(name) {
+                Ok(name) => (name, value),
+                Err(error) => panic!("{error}"),
+            });
+        Self {
+            properties: properties.collect(),
+        }
+    }
+}
+
 impl IntoIterator for Object {
     type Item = (Text, Value);
     type IntoIter = vec::IntoIter<(Text, Value)>;

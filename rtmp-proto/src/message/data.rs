@@ -90,7 +90,7 @@ pub fn encode_set_data_frame(payload: &[u8]) -> Bytes {
 }
 
 const SET_DATA_FRAME: &str = "@setDataFrame";
-const ON_META_DATA: &str = "onMetaData";
+pub(super) const ON_META_DATA: &str = "onMetaData";
 
 /// ffmpeg reads handler names into a buffer of 64 bytes and fails on longer ones.
 const HANDLER_LEN_MAX: usize = 63;

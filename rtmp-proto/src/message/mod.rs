@@ -7,6 +7,7 @@
 mod command;
 mod control;
 mod data;
+mod metadata;
 mod status;
 mod user_control;
 
@@ -21,6 +22,7 @@ pub use self::{
     command::{Command, TransactionId},
     control::{BandwidthLimit, Control},
     data::{decode_data, encode_set_data_frame, normalise_data},
+    metadata::Metadata,
     status::{Level, Status, StatusCode},
     user_control::UserControl,
 };
