@@ -10,7 +10,7 @@ use common::scripted::{Scripted, app, command, data, handshake, success};
 use rtmp_proto::{
     ClientEvent, CloseReason, Instant, MessageStreamId, PlayOptions, PublishKind, ServerConfig,
     ServerEvent, ServerSession, SessionState, Status, StatusCode, StreamState, Timestamp,
-    amf::{Object, Value},
+    amf::{Object, Value, amf0, amf3},
     chunk::ChunkSize,
     message::{BandwidthLimit, Control},
 };
@@ -422,6 +422,57 @@ fn krtmp_publishes() {
     for name in ["level", "code", "description"] {
         assert!(info.get(name).is_some(), "{name}");
     }
+}
+
+/// MSG-9, MSG-11, MSG-15: Flash sends commands and data in AMF3 once it may. They give the same
+/// events and answers, which are in AMF0.
+#[test]
+fn flash_publishes_in_amf3() {
+    fn amf3(name: &str, id: Option<f64>, values: &[Value]) -> Vec<u8> {
+        let mut payload = vec![0];
+        amf0::encode(&name.into(), &mut payload);
+        amf0::encode_all(&id.map(Value::from), &mut payload);
+        for value in values {
+            payload.push(0x11);
+            amf3::encode(value, &mut payload);
+        }
+        payload
+    }
+
+    let connect = Object::new()
+        .with("app", "live")
+        .with("objectEncoding", 3.0);
+    let publish = [NULL, text("key?token=1"), text("live")];
+    let mut expected = Scripted::server();
+    expected.command(0, "connect", 1.0, [connect.clone().into()]);
+    expected.command(0, "createStream", 2.0, [NULL]);
+    expected.command(1, "publish", 3.0, publish.clone());
+    let set = data(&[text("@setDataFrame"), text("onMetaData"), metadata()]);
+    expected.message(5, 18, 1, 0, &set);
+
+    let mut peer = Scripted::server();
+    let commands: [(u32, &str, f64, &[Value]); 3] = [
+        (0, "connect", 1.0, &[connect.into()]),
+        (0, "createStream", 2.0, &[NULL]),
+        (1, "publish", 3.0, &publish),
+    ];
+    for (stream, name, id, values) in commands {
+        peer.message(3, 17, stream, 0, &amf3(name, Some(id), values));
+    }
+    let handler = text("onMetaData");
+    peer.message(
+        5,
+        15,
+        1,
+        0,
+        &amf3("@setDataFrame", None, &[handler, metadata()]),
+    );
+
+    assert_eq!(peer.frames().len(), 1);
+    assert_eq!(peer.frames(), expected.frames());
+    let replies = peer.replies();
+    assert_eq!(replies, expected.replies());
+    assert!(replies.contains(&"1:onStatus(0) null status/NetStream.Publish.Start".into()));
 }
 
 /// Sloppy encoders send `publish`, media, and deleteStream without a value on stream 0.

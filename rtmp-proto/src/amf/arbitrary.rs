@@ -106,9 +106,16 @@ pub(super) struct Cost {
     pub(super) depth: usize,
     pub(super) nodes: usize,
     pub(super) bytes: usize,
+    /// Elements and properties there is room for.
+    pub(super) room: usize,
 }
 
 impl Cost {
+    /// The room that growing leaves, and that an input of this length can have made ahead.
+    pub(super) fn room_allowed(&self, input_len: usize) -> usize {
+        5 * self.nodes + input_len
+    }
+
     pub(super) fn add(&mut self, value: &Value, depth: usize) {
         self.nodes += 1;
         match value {
@@ -116,7 +123,10 @@ impl Cost {
                 self.bytes += string.len();
             }
             Value::ByteArray(bytes) => self.bytes += bytes.len(),
-            Value::StrictArray(values) => self.add_all(values, depth),
+            Value::StrictArray(values) => {
+                self.room += values.capacity();
+                self.add_all(values, depth);
+            }
             Value::Object(object) | Value::EcmaArray(object) => self.add_properties(object, depth),
             Value::TypedObject(object) => {
                 self.bytes += object.class_name().len();
@@ -127,11 +137,13 @@ impl Cost {
                 VectorItems::Uint(items) => self.bytes += 4 * items.len(),
                 VectorItems::Double(items) => self.bytes += 8 * items.len(),
                 VectorItems::Object { type_name, values } => {
+                    self.room += values.capacity();
                     self.bytes += type_name.len();
                     self.add_all(values, depth);
                 }
             },
             Value::Dictionary(dictionary) => {
+                self.room += dictionary.entries.capacity();
                 for (key, value) in &dictionary.entries {
                     self.add_all([key, value], depth);
                 }
@@ -153,6 +165,7 @@ impl Cost {
 
     fn add_properties(&mut self, object: &Object, depth: usize) {
         self.depth = self.depth.max(depth + 1);
+        self.room += object.properties.capacity();
         for (name, value) in object {
             // The names of an array's elements were not sent.
             if name.parse::<usize>().is_err() {

@@ -157,6 +157,10 @@ fn decode_sections(
     sections: &[&[&str]],
     amf3: &mut Amf3<'_>,
 ) -> Result<Object, AmfError> {
+    // The object that the members make up is paid for like one that was sent.
+    let offset = amf3.reader.offset();
+    amf3.reader.budget.take_node(offset)?;
+    amf3.reader.budget.enter(offset)?;
     let mut members = Vec::new();
     for (section, names) in sections.iter().enumerate() {
         let flags = amf3.flags()?;
@@ -170,10 +174,12 @@ fn decode_sections(
                     Some(name) => Text::from(*name),
                     None => unnamed(section, number).into(),
                 };
+                amf3.reader.budget.take_bytes(name.len(), offset)?;
                 members.push((name, source::value(amf3)?));
             }
         }
     }
+    amf3.reader.budget.leave();
     Ok(Object {
         properties: members,
     })

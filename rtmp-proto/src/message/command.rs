@@ -4,7 +4,9 @@
 //! name(string) transaction ID(number) command object(object or null) arguments...
 //! ```
 //!
-//! Type 20 is this in AMF0. Type 17 puts a format selector byte, 0, in front.
+//! Type 20 is this in AMF0. Type 17 puts a format selector byte, 0, in front, and single values of it
+//! may be in AMF3; both are read alike, and answers are of type 20, which everybody reads. Some send
+//! type 17 without the selector byte, which shows by the marker of the name (CHECKLIST A-34).
 //!
 //! [RTMP 1.0 §7.1.1, §7.2], [E-RTMP v2 "Important AMF3-encoded Historical Specification
 //! Clarification"]

@@ -5,7 +5,7 @@
 //! "@setDataFrame" handler name values...   as publishers send metadata
 //! ```
 //!
-//! Type 15 puts a format selector byte, 0, before the values.
+//! Type 15 puts a format selector byte, 0, before the values, single ones of which may be in AMF3.
 //!
 //! [RTMP 1.0 §7.1.2], [E-RTMP v2 "Enhancing onMetaData"]
 

@@ -443,6 +443,16 @@ fn huge_lengths_and_counts_are_cut_short() {
     assert_eq!(decode_one(&wire), Err(error));
 }
 
+/// A count is believed as far as the input goes.
+#[test]
+fn room_is_made_for_what_the_input_can_hold() {
+    let value = decode_one(&[&hex!("08 FFFFFFFF 0001 61 05")[..], &END_OF_PROPERTIES].concat());
+    let Ok(Value::EcmaArray(object)) = value else {
+        panic!("{value:?}");
+    };
+    assert!(object.properties.capacity() < 16);
+}
+
 /// Only where properties could end is a cut not an error.
 #[test]
 fn truncation_at_every_byte() {
@@ -557,5 +567,6 @@ proptest! {
         prop_assert!(cost.depth <= limits.depth);
         prop_assert!(cost.nodes <= limits.nodes);
         prop_assert!(cost.bytes <= limits.string_bytes);
+        prop_assert!(cost.room <= cost.room_allowed(wire.len()), "{:?}", cost);
     }
 }

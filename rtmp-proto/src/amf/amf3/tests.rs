@@ -694,6 +694,7 @@ proptest! {
         prop_assert!(cost.depth <= limits.depth);
         prop_assert!(cost.nodes <= limits.nodes, "{:?}", cost);
         prop_assert!(cost.bytes <= limits.string_bytes, "{:?}", cost);
+        prop_assert!(cost.room <= cost.room_allowed(wire.len()), "{:?}", cost);
     }
 
     /// What has been decoded from anything is written so that it can be read, and then always the
