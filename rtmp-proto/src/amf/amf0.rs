@@ -61,14 +61,14 @@ pub fn decode(input: &[u8], limits: &AmfLimits) -> Result<Vec<Value>, AmfError> 
 pub fn encode(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Number(number) => {
-            out.push(NUMBER);
-            out.extend_from_slice(&number.to_be_bytes());
+            let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
+            out.extend_from_slice(&[NUMBER, a, b, c, d, e, f, g, h]);
         }
         Value::Boolean(boolean) => out.extend_from_slice(&[BOOLEAN, u8::from(*boolean)]),
         Value::String(string) => match u16::try_from(string.len()) {
             Ok(len) => {
-                out.push(STRING);
-                out.extend_from_slice(&len.to_be_bytes());
+                let [high, low] = len.to_be_bytes();
+                out.extend_from_slice(&[STRING, high, low]);
                 out.extend_from_slice(string.as_bytes());
             }
             Err(_) => encode_long_string(LONG_STRING, string, out),

@@ -106,7 +106,7 @@ impl Command {
 
     /// The payload, in the form of type 20.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256);
+        let mut out = Vec::with_capacity(TYPICAL_LEN);
         amf0::encode(&Value::from(self.name.as_str()), &mut out);
         amf0::encode(&Value::Number(self.transaction_id.0), &mut out);
         amf0::encode(&self.object, &mut out);
@@ -157,6 +157,9 @@ impl fmt::Debug for TransactionId {
         write!(f, "TransactionId({})", self.0)
     }
 }
+
+/// Room made for a command: `connect` of most clients fits.
+const TYPICAL_LEN: usize = 512;
 
 #[cfg(test)]
 mod tests {

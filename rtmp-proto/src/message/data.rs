@@ -54,13 +54,16 @@ pub fn normalise_data(raw: &RawMessage, limits: &AmfLimits) -> Option<Bytes> {
     }
     let mut encoded = Vec::new();
     if name == ON_META_DATA {
-        let metadata = match values.next_value().ok()?? {
+        let mut metadata = match values.next_value().ok()?? {
             Value::Object(properties) | Value::EcmaArray(properties) => {
-                Value::EcmaArray(properties).into_amf0()
+                Value::EcmaArray(properties)
             }
             // Dahua cameras send null.
             _ => return None,
         };
+        if !metadata.is_amf0() {
+            metadata = metadata.into_amf0();
+        }
         encoded.reserve(payload.len());
         amf0::encode(&handler, &mut encoded);
         amf0::encode(&metadata, &mut encoded);
