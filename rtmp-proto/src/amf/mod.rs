@@ -155,6 +155,15 @@ mod tests {
         assert_eq!(Value::Null.as_object(), None);
     }
 
+    /// What [`AmfLimits::nodes`](crate::AmfLimits::nodes) says, and speed depends on.
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn sizes() {
+        assert_eq!(size_of::<Value>(), 32);
+        assert_eq!(size_of::<Result<Option<Value>, AmfError>>(), 32);
+        assert_eq!(size_of::<(Text, Value)>(), 56);
+    }
+
     #[test]
     fn what_amf0_has_no_type_for_has_a_nearest() {
         let vector = |items| Value::from(Vector::new(items));

@@ -18,10 +18,17 @@ mod ser;
 mod source;
 mod value;
 
-use alloc::string::{String, ToString};
+use alloc::{
+    format,
+    string::{String, ToString},
+};
 use core::fmt;
 
-use serde_core::{Deserialize, Serialize, de, ser as serde_ser};
+use serde_core::{
+    Deserialize, Serialize,
+    de::{self, Expected, Unexpected},
+    ser as serde_ser,
+};
 
 pub(super) use self::source::deserialize;
 use super::{AmfError, Value};
@@ -85,6 +92,34 @@ impl de::Error for SerdeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::Custom(message.to_string())
     }
+
+    // What serde says by itself repeats the value, which may be a stream key.
+
+    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let kind = kind(unexpected);
+        Self::Custom(format!("invalid type: {kind}, expected {expected}"))
+    }
+
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let kind = kind(unexpected);
+        Self::Custom(format!("invalid value: {kind}, expected {expected}"))
+    }
+
+    fn unknown_variant(_: &str, _: &'static [&'static str]) -> Self {
+        Self::Custom("unknown variant".to_string())
+    }
+}
+
+/// What kind of value it is.
+fn kind(unexpected: Unexpected<'_>) -> Unexpected<'_> {
+    Unexpected::Other(match unexpected {
+        Unexpected::Bool(_) => "boolean",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) => "integer",
+        Unexpected::Float(_) => "number",
+        Unexpected::Char(_) | Unexpected::Str(_) => "string",
+        Unexpected::Bytes(_) => "byte array",
+        other => return other,
+    })
 }
 
 impl serde_ser::Error for SerdeError {

@@ -338,6 +338,28 @@ fn what_is_not_wanted_is_passed_over() {
 }
 
 #[test]
+fn errors_do_not_repeat_values() {
+    let secret = Value::from("secret");
+    let number = Value::from(7777);
+    let errors = [
+        from_value::<bool>(&secret).unwrap_err(),
+        from_value::<char>(&secret).unwrap_err(),
+        from_value::<Choice>(&secret).unwrap_err(),
+        from_value::<bool>(&number).unwrap_err(),
+        from_value::<u8>(&number).unwrap_err(),
+    ];
+    for error in errors {
+        let message = error.to_string();
+        assert!(
+            !message.contains("secret") && !message.contains("7777"),
+            "{message}"
+        );
+    }
+    let error = from_value::<u8>(&secret).unwrap_err();
+    assert_eq!(error.to_string(), "invalid type: string, expected u8");
+}
+
+#[test]
 fn limits_hold() {
     let wire = hex!("0A 00000002 05 02 0002 6161");
     let read = |limits| amf0::from_slice::<((), &str)>(&wire, &limits);
