@@ -15,11 +15,26 @@
 //! of them the peer chose. What only AMF3 has are the variants that say so, and
 //! [`Value::is_amf0`] tells whether a value has any of them.
 //!
-//! With the feature `serde`, types of your own take the place of values: `from_value` and
-//! `to_value`, `from_slice` and `to_vec` in the module of each version.
-//!
 //! Strings are UTF-8. Sequences that are not (cameras put Latin-1 into their metadata) are replaced
 //! by U+FFFD wherever they occur, so that a stream does not end over the name of a device.
+//!
+//! # Types of your own
+//!
+//! With the feature `serde` they take the place of values: `from_value` and `to_value`, and `from_slice`
+//! and `to_vec` in the module of each version.
+//!
+//! | AMF | serde |
+//! |---|---|
+//! | number, date | integer if it is one, else `f64` (a date in milliseconds) |
+//! | string, XML | borrowed from the input where it is valid UTF-8 |
+//! | null, undefined, unsupported | unit, `None` |
+//! | object, ECMA array, typed object, dictionary | map or struct |
+//! | strict array, vector | sequence or tuple |
+//! | byte array | bytes |
+//! | `ArrayCollection`, `ArrayList`, `ObjectProxy` | what they stand for |
+//!
+//! The other way maps and structs become objects, sequences and tuples strict arrays, and enums what
+//! JSON has for them: a string, or an object with one property.
 
 pub mod amf0;
 pub mod amf3;

@@ -1,19 +1,8 @@
 //! Types of your own in the place of values.
-//!
-//! | AMF | serde |
-//! |---|---|
-//! | number, date | integer if it is one, else `f64` (a date in milliseconds) |
-//! | string, XML | borrowed from the input where it is valid UTF-8 |
-//! | null, undefined, unsupported | unit, `None` |
-//! | object, ECMA array, typed object, dictionary | map or struct |
-//! | strict array, vector | sequence or tuple |
-//! | byte array | bytes |
-//! | `ArrayCollection`, `ArrayList`, `ObjectProxy` | what they stand for |
-//!
-//! The other way maps and structs become objects, sequences and tuples strict arrays, and enums what
-//! JSON has for them: a string, or an object with one property.
 
+mod impls;
 mod name;
+mod number;
 mod ser;
 mod source;
 mod value;
@@ -125,19 +114,6 @@ fn kind(unexpected: Unexpected<'_>) -> Unexpected<'_> {
 impl serde_ser::Error for SerdeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::Custom(message.to_string())
-    }
-}
-
-/// Shows `visitor` a number as an integer if it is one, for it may expect that.
-fn visit_number<'de, V: de::Visitor<'de>>(number: f64, visitor: V) -> Result<V::Value, SerdeError> {
-    #[expect(clippy::cast_possible_truncation, reason = "compared afterwards")]
-    let integer = number as i64;
-    #[expect(clippy::cast_precision_loss, reason = "compared afterwards")]
-    let is_integer = (integer as f64).to_bits() == number.to_bits();
-    match u64::try_from(integer) {
-        Ok(integer) if is_integer && integer <= INTEGER_MAX => visitor.visit_u64(integer),
-        Err(_) if is_integer && integer.unsigned_abs() <= INTEGER_MAX => visitor.visit_i64(integer),
-        _ => visitor.visit_f64(number),
     }
 }
 

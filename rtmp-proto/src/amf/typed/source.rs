@@ -11,7 +11,7 @@ use serde_core::{
     forward_to_deserialize_any,
 };
 
-use super::{SerdeError, name::Name, visit_number};
+use super::{SerdeError, name::Name, number::Number};
 use crate::amf::{
     externalizable,
     source::{Head, Source, numbers, ordinal},
@@ -48,8 +48,8 @@ impl<'de, S: Source<'de>> de::Deserializer<'de> for Deserializer<'_, 'de, S> {
         match head {
             Head::Null | Head::Undefined | Head::Unsupported => visitor.visit_unit(),
             Head::Boolean(boolean) => visitor.visit_bool(boolean),
-            Head::Number(number) => visit_number(number, visitor),
-            Head::Date(date) => visit_number(date.unix_millis, visitor),
+            Head::Number(number) => Number(number).deserialize_any(visitor),
+            Head::Date(date) => Number(date.unix_millis).deserialize_any(visitor),
             Head::String(text) | Head::XmlDocument(text) | Head::Xml(text) => {
                 Name(text).deserialize_any(visitor)
             }
@@ -165,16 +165,13 @@ impl<'de, S: Source<'de>> de::Deserializer<'de> for Deserializer<'_, 'de, S> {
     }
 }
 
-fn visit_numbers<'de, T, const N: usize, V>(
+fn visit_numbers<'de, T: Into<f64>, const N: usize, V: Visitor<'de>>(
     bytes: &[u8],
     parse: impl Fn([u8; N]) -> T,
     visitor: V,
-) -> Result<V::Value, SerdeError>
-where
-    T: IntoDeserializer<'de, SerdeError>,
-    V: Visitor<'de>,
-{
-    visitor.visit_seq(SeqDeserializer::new(numbers(bytes, parse).into_iter()))
+) -> Result<V::Value, SerdeError> {
+    let numbers = numbers(bytes, |bytes| Number(parse(bytes).into()));
+    visitor.visit_seq(SeqDeserializer::new(numbers.into_iter()))
 }
 
 /// Shows `visitor` the properties of `container`, and the elements behind them.

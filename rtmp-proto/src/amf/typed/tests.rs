@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::*;
 use crate::{
     amf::{
-        Date, Dictionary, Externalizable, Object, TypedObject, Vector, VectorItems, amf0, amf3,
-        arbitrary::any_amf3_value,
+        Date, Dictionary, Externalizable, Object, Text, TypedObject, Vector, VectorItems, amf0,
+        amf3, arbitrary::any_amf3_value,
     },
     limits::AmfLimits,
 };
@@ -95,6 +95,8 @@ proptest! {
         let expected = from_value::<Shape>(&value);
         prop_assert_eq!(&amf0::from_slice::<Shape>(&in_amf0, &AmfLimits::DATA), &expected);
         prop_assert_eq!(&amf3::from_slice::<Shape>(&in_amf3, &AmfLimits::DATA), &expected);
+        // All keys are strings, so it can be said in terms of serde.
+        prop_assert_eq!(from_value::<Shape>(&to_value(&value).unwrap()), expected);
         let expected = from_value::<Option<Choice>>(&value);
         prop_assert_eq!(
             amf0::from_slice::<Option<Choice>>(&in_amf0, &AmfLimits::DATA).is_ok(),
@@ -242,7 +244,9 @@ fn what_serde_has_no_kind_for() {
     assert_eq!(from_value(&Value::Undefined), Ok(None::<u8>));
     assert_eq!(from_value(&Value::Unsupported), Ok(()));
     let vector = Vector::new(VectorItems::Uint(vec![1, 2]));
-    assert_eq!(from_value(&vector.into()), Ok([1, 2]));
+    let vector = vector.into();
+    assert_eq!(from_value(&vector), Ok([1, 2]));
+    assert_eq!(from_value(&vector), Ok((Some(Wrapped(1)), 2.0)));
     let collection = Externalizable::array_collection(vec![1.into(), 2.into()]);
     assert_eq!(from_value(&collection.into()), Ok((1, 2)));
     let opaque = Externalizable::opaque("X", vec![]).unwrap().into();
@@ -335,6 +339,36 @@ fn what_is_not_wanted_is_passed_over() {
         amf0::from_slice::<(((), ()), bool)>(&wire, &LIMITS),
         Ok((((), ()), true))
     );
+}
+
+/// A type with what it does not know in it.
+#[test]
+fn values_within_types() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Partly {
+        width: u32,
+        encoder: Text,
+        #[serde(flatten)]
+        others: BTreeMap<String, Value>,
+    }
+
+    let object = Object::new()
+        .with("width", 640)
+        .with("nested", Object::new().with("a", Value::Null))
+        .with("encoder", "x")
+        .with("list", vec![Value::from(1.5), true.into()]);
+    let partly: Partly = from_value(&object.clone().into()).unwrap();
+    assert_eq!(partly.encoder, "x");
+    assert_eq!(partly.others.len(), 2);
+    let again = to_value(&partly).unwrap();
+    let again = again.as_object().unwrap();
+    assert_eq!(again.len(), object.len());
+    for (name, value) in &object {
+        assert_eq!(again.get(name), Some(value));
+    }
+    assert_eq!(from_value(&object.clone().into()), Ok(object));
+    let opaque = Externalizable::opaque("X", vec![]).unwrap();
+    assert!(to_value(&Value::from(opaque)).is_err());
 }
 
 #[test]

@@ -4,11 +4,11 @@ use core::slice;
 
 use serde_core::{
     Deserializer as _,
-    de::{self, DeserializeSeed, IntoDeserializer, Visitor, value::SeqDeserializer},
+    de::{self, DeserializeSeed, IntoDeserializer as _, Visitor, value::SeqDeserializer},
     forward_to_deserialize_any,
 };
 
-use super::{SerdeError, name::Name, visit_number};
+use super::{SerdeError, name::Name, number::Number};
 use crate::amf::{Object, Value, VectorItems};
 
 /// A value to be read.
@@ -21,8 +21,8 @@ impl<'de> de::Deserializer<'de> for Deserializer<'de> {
         match self.0 {
             Value::Null | Value::Undefined | Value::Unsupported => visitor.visit_unit(),
             Value::Boolean(boolean) => visitor.visit_bool(*boolean),
-            Value::Number(number) => visit_number(*number, visitor),
-            Value::Date(date) => visit_number(date.unix_millis, visitor),
+            Value::Number(number) => Number(*number).deserialize_any(visitor),
+            Value::Date(date) => Number(date.unix_millis).deserialize_any(visitor),
             Value::String(text) | Value::XmlDocument(text) | Value::Xml(text) => {
                 visitor.visit_borrowed_str(text)
             }
@@ -107,11 +107,12 @@ fn visit_values<'de, V: Visitor<'de>>(
     visitor.visit_seq(Values(values.iter()))
 }
 
-fn visit_numbers<'de, V: Visitor<'de>, T: Copy + IntoDeserializer<'de, SerdeError>>(
+fn visit_numbers<'de, V: Visitor<'de>, T: Copy + Into<f64>>(
     numbers: &[T],
     visitor: V,
 ) -> Result<V::Value, SerdeError> {
-    visitor.visit_seq(SeqDeserializer::new(numbers.iter().copied()))
+    let numbers = numbers.iter().map(|&number| Number(number.into()));
+    visitor.visit_seq(SeqDeserializer::new(numbers))
 }
 
 struct Values<'de>(slice::Iter<'de, Value>);
