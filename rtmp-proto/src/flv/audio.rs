@@ -204,12 +204,12 @@ registry!(SoundFormat {
 });
 
 /// AudioPacketType [E-RTMP v2 "Enhanced Audio"].
-mod packet_type {
-    pub(super) const SEQUENCE_START: u8 = 0;
-    pub(super) const CODED_FRAMES: u8 = 1;
-    pub(super) const SEQUENCE_END: u8 = 2;
-    pub(super) const MULTICHANNEL_CONFIG: u8 = 4;
-    pub(super) const MULTITRACK: u8 = 5;
+pub(super) mod packet_type {
+    pub(in crate::flv) const SEQUENCE_START: u8 = 0;
+    pub(in crate::flv) const CODED_FRAMES: u8 = 1;
+    pub(in crate::flv) const SEQUENCE_END: u8 = 2;
+    pub(in crate::flv) const MULTICHANNEL_CONFIG: u8 = 4;
+    pub(in crate::flv) const MULTITRACK: u8 = 5;
 }
 
 #[cfg(test)]

@@ -185,22 +185,28 @@ impl<'a> ExHeader<'a> {
 pub(super) fn mod_ex(mut input: &[u8], mut packet_type: u8) -> IResult<&[u8], (u8, Option<u32>)> {
     let mut nanos = None;
     while packet_type == MOD_EX {
-        let (rest, size) = be_u8(input)?;
-        let (rest, size) = match size {
-            0xFF => be_u16.map(usize::from).parse(rest)?,
-            _ => (rest, usize::from(size)),
-        };
-        let (rest, data) = take(size + 1)(rest)?;
-        let (rest, types) = be_u8(rest)?;
-        if types >> 4 == TIMESTAMP_OFFSET_NANO
+        let (rest, (kind, data, next)) = mod_ex_block(input)?;
+        if kind == TIMESTAMP_OFFSET_NANO
             && let [high, middle, low, ..] = *data
         {
             nanos = Some(u32::from_be_bytes([0, high, middle, low]));
         }
-        packet_type = types & 0x0F;
+        packet_type = next;
         input = rest;
     }
     Ok((input, (packet_type, nanos)))
+}
+
+/// A ModEx block: its type, its data and the packet type that follows.
+pub(super) fn mod_ex_block(input: &[u8]) -> IResult<&[u8], (u8, &[u8], u8)> {
+    let (input, size) = be_u8(input)?;
+    let (input, size) = match size {
+        0xFF => be_u16.map(usize::from).parse(input)?,
+        _ => (input, usize::from(size)),
+    };
+    let (input, data) = take(size + 1)(input)?;
+    let (input, types) = be_u8(input)?;
+    Ok((input, (types >> 4, data, types & 0x0F)))
 }
 
 pub(super) fn four_cc(input: &[u8]) -> IResult<&[u8], FourCc> {
@@ -208,9 +214,9 @@ pub(super) fn four_cc(input: &[u8]) -> IResult<&[u8], FourCc> {
 }
 
 /// The packet type of a ModEx block, the same for audio and video.
-const MOD_EX: u8 = 7;
+pub(super) const MOD_EX: u8 = 7;
 /// The type of a ModEx block whose data is an offset in nanoseconds.
-const TIMESTAMP_OFFSET_NANO: u8 = 0;
+pub(super) const TIMESTAMP_OFFSET_NANO: u8 = 0;
 
 #[cfg(test)]
 mod tests {

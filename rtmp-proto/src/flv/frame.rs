@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{
     audio::{AudioHeader, AudioPacket, SoundFormat},
     enhanced::{FourCc, Tracks},
+    track::TrackIter,
     video::{CodecId, VideoHeader, VideoPacket},
 };
 use crate::{chunk::MessageType, timestamp::Timestamp};
@@ -127,8 +128,8 @@ impl Frame {
         }
     }
 
-    /// The tracks it belongs to, `None` for data.
-    pub const fn tracks(&self) -> Option<Tracks> {
+    /// How it names the tracks it belongs to, `None` for data.
+    pub const fn track_layout(&self) -> Option<Tracks> {
         match self.kind {
             FrameKind::Audio(header) => Some(header.tracks),
             FrameKind::Video(header) => Some(header.tracks),
@@ -138,7 +139,7 @@ impl Frame {
 
     /// The first or only track it belongs to, 0 being the default; `None` for data.
     pub const fn track(&self) -> Option<u8> {
-        match self.tracks() {
+        match self.track_layout() {
             Some(tracks) => Some(tracks.first()),
             None => None,
         }
@@ -170,6 +171,12 @@ impl Frame {
             FrameKind::Data(_) => 0,
         };
         self.payload.slice(header_len.min(self.payload.len())..)
+    }
+
+    /// What it holds of each track: of a message that is not multitrack, one of track 0; of data,
+    /// none.
+    pub fn tracks(&self) -> TrackIter {
+        TrackIter::new(self)
     }
 
     /// The same message at another time.

@@ -41,13 +41,23 @@ macro_rules! registry {
 }
 
 mod audio;
+mod channels;
+mod color;
 mod enhanced;
 mod file;
 mod frame;
+mod track;
 mod video;
+mod write;
 
 pub use audio::{AudioHeader, AudioPacket, SoundFormat};
+pub use channels::{AudioChannel, ChannelConfig, ChannelMask};
+pub use color::{ColorConfig, ColorInfo, ContentLight, MasteringDisplay, VideoMetadata};
 pub use enhanced::{FourCc, Tracks};
 pub use file::{FileReader, FileWriter, FlvError};
 pub use frame::{Codec, DataKind, Frame, FrameKind};
+pub use track::{Track, TrackError, TrackIter};
 pub use video::{CodecId, FrameType, VideoCommand, VideoHeader, VideoPacket};
+pub use write::{
+    CompositionTime, EnhancedAudio, EnhancedVideo, ModEx, MultitrackError, NanoOffset,
+};

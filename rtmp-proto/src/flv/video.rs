@@ -34,6 +34,8 @@ pub struct VideoHeader {
     /// Where the data begins in the payload. With several tracks, where the first track's entry
     /// begins; in a message that is not understood, 0.
     pub header_len: usize,
+    /// Whether the coded frames of each track begin with a composition time, if its codec has one.
+    pub(super) has_composition_times: bool,
 }
 
 impl VideoHeader {
@@ -127,6 +129,7 @@ impl VideoHeader {
             ..header
         };
         let mut body = ex.body;
+        header.has_composition_times = ex.packet_type == packet_type::CODED_FRAMES;
         header.packet = match ex.packet_type {
             packet_type::SEQUENCE_START => VideoPacket::SequenceStart,
             packet_type::CODED_FRAMES if ex.four_cc.has_composition_time() => {
@@ -157,6 +160,7 @@ impl VideoHeader {
             composition_time: 0,
             timestamp_nanos: None,
             header_len: 0,
+            has_composition_times: false,
         }
     }
 
@@ -279,7 +283,7 @@ fn command(input: &[u8]) -> IResult<&[u8], (Option<Codec>, VideoCommand)> {
 }
 
 /// The flag of the first byte that selects the enhanced header.
-const EX_HEADER: u8 = 0x80;
+pub(super) const EX_HEADER: u8 = 0x80;
 
 const KNOWN: [FourCc; 6] = [
     FourCc::AVC,
@@ -291,14 +295,14 @@ const KNOWN: [FourCc; 6] = [
 ];
 
 /// VideoPacketType [E-RTMP v2 "Enhanced Video"].
-mod packet_type {
-    pub(super) const SEQUENCE_START: u8 = 0;
-    pub(super) const CODED_FRAMES: u8 = 1;
-    pub(super) const SEQUENCE_END: u8 = 2;
-    pub(super) const CODED_FRAMES_X: u8 = 3;
-    pub(super) const METADATA: u8 = 4;
-    pub(super) const MPEG2TS_SEQUENCE_START: u8 = 5;
-    pub(super) const MULTITRACK: u8 = 6;
+pub(super) mod packet_type {
+    pub(in crate::flv) const SEQUENCE_START: u8 = 0;
+    pub(in crate::flv) const CODED_FRAMES: u8 = 1;
+    pub(in crate::flv) const SEQUENCE_END: u8 = 2;
+    pub(in crate::flv) const CODED_FRAMES_X: u8 = 3;
+    pub(in crate::flv) const METADATA: u8 = 4;
+    pub(in crate::flv) const MPEG2TS_SEQUENCE_START: u8 = 5;
+    pub(in crate::flv) const MULTITRACK: u8 = 6;
 }
 
 #[cfg(test)]

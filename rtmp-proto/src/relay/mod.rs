@@ -65,7 +65,7 @@ impl Slot {
             },
             FrameKind::Data(_) => return None,
         };
-        let tracks = frame.tracks().unwrap_or_default();
+        let tracks = frame.track_layout().unwrap_or_default();
         Some(Self {
             subject,
             many: tracks.is_many(),
