@@ -43,9 +43,11 @@ macro_rules! registry {
 mod audio;
 mod channels;
 mod color;
+pub mod config;
 mod enhanced;
 mod file;
 mod frame;
+mod info;
 mod track;
 mod video;
 mod write;
@@ -56,6 +58,7 @@ pub use color::{ColorConfig, ColorInfo, ContentLight, MasteringDisplay, VideoMet
 pub use enhanced::{FourCc, Tracks};
 pub use file::{FileReader, FileWriter, FlvError};
 pub use frame::{Codec, DataKind, Frame, FrameKind};
+pub use info::{AudioInfo, Level, StreamInfo, VideoInfo};
 pub use track::{Track, TrackError, TrackIter};
 pub use video::{CodecId, FrameType, VideoCommand, VideoHeader, VideoPacket};
 pub use write::{

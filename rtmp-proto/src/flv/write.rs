@@ -47,7 +47,7 @@ enum VideoContent {
 }
 
 impl EnhancedVideo {
-    /// The decoder configuration.
+    /// The decoder configuration: the record of [`config`](super::config).
     pub fn sequence_start(codec: FourCc, record: impl Into<Bytes>) -> Self {
         Self::plain(video_packet::SEQUENCE_START, codec, record)
     }
@@ -228,9 +228,10 @@ impl EnhancedVideo {
 /// An enhanced audio message of one track, to be written.
 ///
 /// ```
-/// use rtmp_proto::flv::{EnhancedAudio, FourCc, Frame};
+/// use rtmp_proto::flv::{EnhancedAudio, FourCc, Frame, config::OpusConfig};
 ///
-/// let message = EnhancedAudio::sequence_start(FourCc::OPUS, &b"OpusHead..."[..]);
+/// let record = OpusConfig::new(true, 312, 48_000).encode();
+/// let message = EnhancedAudio::sequence_start(FourCc::OPUS, record);
 /// assert!(Frame::audio(Default::default(), message.encode()).is_sequence_header());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -240,7 +241,8 @@ pub struct EnhancedAudio {
 }
 
 impl EnhancedAudio {
-    /// The decoder configuration, nothing for AC-3, E-AC-3 and MP3.
+    /// The decoder configuration: the record of [`config`](super::config), nothing for AC-3, E-AC-3
+    /// and MP3.
     pub fn sequence_start(codec: FourCc, record: impl Into<Bytes>) -> Self {
         Self::new(audio_packet::SEQUENCE_START, codec, record)
     }
