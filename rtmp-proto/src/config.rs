@@ -4,6 +4,7 @@ use alloc::{borrow::Cow, string::String};
 use core::time::Duration;
 
 use crate::{
+    capabilities::Capabilities,
     chunk::{ChunkSize, HeaderCompression},
     handshake::HandshakeMode,
     leniency::Leniency,
@@ -58,6 +59,9 @@ pub struct ServerConfig {
     /// `fmsVer` in the answer to `connect`. Default as nginx-rtmp and SRS write it, since some
     /// encoders look for a version of Adobe's server.
     pub fms_version: Cow<'static, str>,
+    /// What is said in the answer to a client that says what it can do. Default
+    /// [`Capabilities::forwarding`]: everything passes through.
+    pub capabilities: Capabilities,
 }
 
 impl Default for ServerConfig {
@@ -65,6 +69,7 @@ impl Default for ServerConfig {
         Self {
             connection: ConnectionConfig::default(),
             fms_version: "FMS/3,5,7,7009".into(),
+            capabilities: Capabilities::forwarding(),
         }
     }
 }

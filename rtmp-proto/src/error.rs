@@ -105,6 +105,9 @@ pub enum RequestError {
         /// The stream.
         stream: MessageStreamId,
     },
+    /// The peer does not say that it understands it.
+    #[error("the peer does not support it")]
+    NotSupported,
     /// The request was made by another session.
     #[error("request does not belong to this session")]
     Stale,

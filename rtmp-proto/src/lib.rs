@@ -91,6 +91,7 @@ extern crate std;
 
 pub mod amf;
 mod backoff;
+mod capabilities;
 pub mod chunk;
 mod config;
 mod connection;
@@ -114,6 +115,7 @@ mod transmit;
 mod url;
 
 pub use backoff::{Backoff, BackoffConfig};
+pub use capabilities::{Capabilities, CapsEx, CodecSupport, FourCcInfo};
 pub use chunk::MessageStreamId;
 pub use config::{ClientConfig, ConnectionConfig, ServerConfig};
 pub use driver::Driver;

@@ -532,9 +532,9 @@ fn nothing_before_the_violation_is_lost() {
     assert!(matches!(peer.events.last(), Some(ServerEvent::Closed(_))));
 }
 
-/// An echo that references blow up past what a message can hold is left out.
+/// References that blow up in what a client says it can do are not kept and not sent back.
 #[test]
-fn echoed_references() {
+fn references_in_capabilities() {
     let mut config = ServerConfig::default();
     config.connection.limits.command = config.connection.limits.command.with_string_bytes(64 << 20);
     let mut peer = Scripted::server_with(config);

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use common::scripted::{Scripted, app, command, data, handshake, success};
 use rtmp_proto::{
-    ClientEvent, CloseReason, Instant, MessageStreamId, PlayOptions, PublishKind, ServerConfig,
-    ServerEvent, ServerSession, SessionState, Status, StatusCode, StreamState, Timestamp,
+    Capabilities, CapsEx, ClientEvent, CloseReason, FourCcInfo, Instant, MessageStreamId,
+    PlayOptions, PublishKind, RequestError, ServerConfig, ServerEvent, ServerSession, SessionState,
+    Status, StatusCode, StreamState, Timestamp,
     amf::{Object, Value, amf0, amf3},
     chunk::ChunkSize,
+    flv::FourCc,
     message::{BandwidthLimit, Control},
 };
 
@@ -657,9 +659,10 @@ fn odd_connect_objects() {
     assert_eq!(peer.replies(), CONNECT_REPLIES);
 }
 
-/// The enhanced capabilities a client names are echoed: they pass through untouched.
+/// ERTMP-8, ERTMP-146: a client that says what it can do is told what the server can do, and another
+/// one is not bothered with it.
 #[test]
-fn enhanced_capabilities_are_echoed() {
+fn capabilities_are_answered() {
     let mut peer = Scripted::server();
     let codecs = Value::StrictArray(vec![text("av01"), text("hvc1")]);
     let object = Object::new()
@@ -670,9 +673,49 @@ fn enhanced_capabilities_are_echoed() {
     let Some((0, rtmp_proto::message::Message::Command(answer))) = peer.messages().pop() else {
         panic!("an answer")
     };
-    let properties = answer.object.as_object().unwrap();
-    assert_eq!(properties.get("fourCcList"), Some(&codecs));
-    assert_eq!(properties.get("capsEx"), Some(&Value::Number(3.0)));
+    let expected = Capabilities::forwarding();
+    let places = [&answer.object, answer.arguments.first().unwrap()];
+    for place in places.map(|place| place.as_object().unwrap()) {
+        assert_eq!(Capabilities::from_properties(place), expected);
+    }
+    let client = peer.session.client_capabilities();
+    assert_eq!(client.caps_ex, CapsEx(3));
+    assert_eq!(client.video_codec(FourCc::HEVC), Some(FourCcInfo::ALL));
+
+    let mut peer = Scripted::server();
+    peer.command(
+        0,
+        "connect",
+        1.0,
+        [Object::new().with("app", "live").into()],
+    );
+    assert_eq!(peer.replies(), CONNECT_REPLIES);
+    assert!(peer.session.client_capabilities().is_empty());
+}
+
+/// ERTMP-21 to ERTMP-24, ERTMP-28, ERTMP-32: only who understands it is asked to reconnect.
+#[test]
+fn reconnect_requests() {
+    let mut peer = Scripted::connected();
+    let asked = peer.session.request_reconnect(None, "");
+    assert_eq!(asked, Err(RequestError::NotSupported));
+
+    let mut peer = Scripted::server();
+    let asked = peer.session.request_reconnect(None, "");
+    assert_eq!(asked, Err(RequestError::WrongState));
+    let object = Object::new().with("app", "live").with("capsEx", 1.0);
+    peer.command(0, "connect", 1.0, [object.into()]);
+    peer.replies();
+    peer.session
+        .request_reconnect(Some("//b/live"), "maintenance")
+        .unwrap();
+    let Some((0, rtmp_proto::message::Message::Command(command))) = peer.messages().pop() else {
+        panic!("a command")
+    };
+    assert_eq!((&*command.name, command.object), ("onStatus", NULL));
+    let status = Status::from_value(&command.arguments[0]).unwrap();
+    let expected = Status::new(StatusCode::CONNECT_RECONNECT_REQUEST, "maintenance");
+    assert_eq!(status, expected.with("tcUrl", "//b/live"));
 }
 
 /// restream.io pings the server it publishes to.

@@ -9,6 +9,7 @@ use core::fmt;
 
 use crate::{
     amf::{Object, Value},
+    capabilities::Capabilities,
     chunk::MessageStreamId,
     message::{Command, TransactionId},
     stream_name::{Query, StreamName, StreamTarget},
@@ -74,6 +75,11 @@ impl ConnectRequest {
             .get("objectEncoding")
             .and_then(Value::as_number)
             .unwrap_or(0.0)
+    }
+
+    /// What the client says it can do. [E-RTMP v2 "Enhancing NetConnection connect Command"]
+    pub fn capabilities(&self) -> Capabilities {
+        Capabilities::from_properties(&self.properties)
     }
 
     /// All properties of the command object. They may hold tokens.

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     amf::{Object, Value},
+    capabilities::Capabilities,
     chunk::{MessageStreamId, RawMessage},
     config::{ClientConfig, ConnectionConfig},
     error::{CloseReason, RequestError},
@@ -110,6 +111,18 @@ pub struct ConnectInfo {
     pub properties: Object,
     /// The information object, if there was one.
     pub status: Option<Status>,
+}
+
+impl ConnectInfo {
+    /// What the server says it can do, in either place.
+    /// [E-RTMP v2 "Enhancing NetConnection connect Command"]
+    pub fn capabilities(&self) -> Capabilities {
+        let said = Capabilities::from_properties(&self.properties);
+        match &self.status {
+            Some(status) if said.is_empty() => Capabilities::from_properties(&status.details),
+            _ => said,
+        }
+    }
 }
 
 /// One call for the whole way.

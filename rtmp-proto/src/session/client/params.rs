@@ -5,6 +5,8 @@ use core::fmt;
 
 use crate::{
     amf::{Object, Value},
+    capabilities::{Capabilities, CapsEx},
+    flv::FourCc,
     url::RtmpUrl,
 };
 
@@ -38,8 +40,7 @@ impl ConnectParams {
     /// What a player sends: as ffmpeg does, with the enhanced codecs besides (mediamtx sends HEVC,
     /// AV1 or VP9 only to players that name them).
     pub fn player(url: &RtmpUrl) -> Self {
-        let codecs = ENHANCED_CODECS.iter().map(|&codec| Value::from(codec));
-        Self {
+        let player = Self {
             properties: Object::new()
                 .with("app", url.app())
                 .with("flashVer", "")
@@ -48,11 +49,30 @@ impl ConnectParams {
                 .with("capabilities", 15.0)
                 .with("audioCodecs", AUDIO_CODECS)
                 .with("videoCodecs", VIDEO_CODECS)
-                .with("videoFunction", 1.0)
-                .with("fourCcList", Value::StrictArray(codecs.collect())),
+                .with("videoFunction", 1.0),
             arguments: Vec::new(),
             is_player: true,
+        };
+        player.with_capabilities(&Capabilities::decoding(ENHANCED_VIDEO, ENHANCED_AUDIO))
+    }
+
+    /// These parameters of a client that can do `capabilities` instead of what they said before.
+    ///
+    /// [E-RTMP v2 "Enhancing NetConnection connect Command"]
+    #[must_use]
+    pub fn with_capabilities(mut self, capabilities: &Capabilities) -> Self {
+        for (name, _) in &self.capabilities().to_properties() {
+            self.properties.remove(name);
         }
+        for (name, value) in capabilities.to_properties() {
+            self.properties.insert(name, value);
+        }
+        self
+    }
+
+    /// What these parameters say that the client can do.
+    pub fn capabilities(&self) -> Capabilities {
+        Capabilities::from_properties(&self.properties)
     }
 
     /// These parameters of a client that connects elsewhere when it is asked to, as a
@@ -61,7 +81,9 @@ impl ConnectParams {
     /// [E-RTMP v2 "Enhancing NetConnection connect Command"]
     #[must_use]
     pub fn reconnecting(self) -> Self {
-        self.with_property("capsEx", CAPS_EX_RECONNECT)
+        let capabilities = self.capabilities();
+        let caps_ex = capabilities.caps_ex.union(CapsEx::RECONNECT);
+        self.with_capabilities(&capabilities.with_caps_ex(caps_ex))
     }
 
     /// These parameters with one more property, or another value of one.
@@ -115,10 +137,20 @@ impl Default for PlayOptions {
 const AUDIO_CODECS: f64 = 4071.0;
 const VIDEO_CODECS: f64 = 252.0;
 
-/// The flag `Reconnect` of `capsEx`.
-const CAPS_EX_RECONNECT: f64 = 1.0;
-
 /// [E-RTMP v2 "Enhancing NetConnection connect Command"]
-const ENHANCED_CODECS: &[&str] = &[
-    "av01", "vp09", "vp08", "hvc1", "avc1", "vvc1", "ac-3", "ec-3", "Opus", ".mp3", "fLaC", "mp4a",
+const ENHANCED_VIDEO: [FourCc; 6] = [
+    FourCc::AV1,
+    FourCc::VP9,
+    FourCc::VP8,
+    FourCc::HEVC,
+    FourCc::AVC,
+    FourCc::VVC,
+];
+const ENHANCED_AUDIO: [FourCc; 6] = [
+    FourCc::AC3,
+    FourCc::EAC3,
+    FourCc::OPUS,
+    FourCc::MP3,
+    FourCc::FLAC,
+    FourCc::AAC,
 ];

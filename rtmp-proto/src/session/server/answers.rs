@@ -51,27 +51,22 @@ impl Answer for ConnectRequest {
             .connection
             .send_control(Control::SetChunkSize(chunk_size));
 
-        let plain = Object::new()
+        let mut properties = Object::new()
             .with("fmsVer", &*session.config.fms_version)
             .with("capabilities", 31.0)
             .with("mode", 1.0);
-        let mut properties = plain.clone();
-        for name in ECHOED_CAPABILITIES {
-            if let Some(value) = self.properties.get(name) {
-                properties.insert(*name, value.clone());
+        let mut status = Status::new(StatusCode::CONNECT_SUCCESS, "connection succeeded")
+            .with("objectEncoding", self.object_encoding());
+        session.role.client = self.capabilities();
+        if !session.role.client.is_empty() {
+            // In both places, since the specification does not say in which.
+            for (name, value) in &session.config.capabilities.to_properties() {
+                properties.insert(name, value.clone());
+                status = status.with(name, value.clone());
             }
         }
-        let status = Status::new(StatusCode::CONNECT_SUCCESS, "connection succeeded")
-            .with("objectEncoding", self.object_encoding());
         let answer = Command::new(RESULT, self.transaction_id).with(status.to_object());
-        let echo = answer.clone().with_object(properties);
-        // References can make an echo longer than what was sent, and than a message can be.
-        if session
-            .queue_command(MessageStreamId::CONTROL, &echo)
-            .is_err()
-        {
-            session.reply(&answer.with_object(plain));
-        }
+        session.reply(&answer.with_object(properties));
         session.role.app = Secret(self.app().to_string());
         session.deadline = Some((now + session.limits().request_timeout, Timeout::Request));
         session.enter(Phase::Connected);
@@ -206,13 +201,3 @@ impl Session<Server> {
         self.connection.send(ChunkStreamId::DATA, &raw);
     }
 }
-
-/// The capabilities a client declares that the answer echoes: a server that passes every codec and
-/// every enhanced header through untouched supports what its clients do.
-/// [E-RTMP v2 "Enhancing NetConnection connect Command"]
-const ECHOED_CAPABILITIES: &[&str] = &[
-    "fourCcList",
-    "videoFourCcInfoMap",
-    "audioFourCcInfoMap",
-    "capsEx",
-];

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     amf::Value,
+    capabilities::{Capabilities, CapsEx},
     chunk::{MessageStreamId, RawMessage},
     config::{ConnectionConfig, ServerConfig},
     error::{CloseReason, RequestError, Timeout},
@@ -33,6 +34,8 @@ pub(super) use self::answers::Answer;
 pub struct Server {
     /// The application connected to, as sent. May hold a token.
     app: Secret,
+    /// What the client said it can do.
+    client: Capabilities,
     waiting: Option<RequestId>,
     next_request: u64,
 }
@@ -200,6 +203,35 @@ impl Session<Server> {
         self.queue_status(stream, status)
     }
 
+    /// What the client said it can do; nothing before `connect` was accepted.
+    pub fn client_capabilities(&self) -> &Capabilities {
+        &self.role.client
+    }
+
+    /// Asks the client to connect again: to `tc_url`, absolute or relative to where it is connected,
+    /// or to the same place. It goes on here until it has moved, so go on serving it.
+    /// [E-RTMP v2 "Reconnect Request"]
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::NotSupported`] if the client does not say that it understands this; the
+    /// session is not connected, or too much waits already.
+    pub fn request_reconnect(
+        &mut self,
+        tc_url: Option<&str>,
+        description: &str,
+    ) -> Result<(), RequestError> {
+        self.require(Phase::Connected)?;
+        if !self.role.client.caps_ex.contains(CapsEx::RECONNECT) {
+            return Err(RequestError::NotSupported);
+        }
+        let mut status = Status::new(StatusCode::CONNECT_RECONNECT_REQUEST, description);
+        if let Some(tc_url) = tc_url {
+            status = status.with("tcUrl", tc_url);
+        }
+        self.send_status(MessageStreamId::CONTROL, &status)
+    }
+
     /// Tells a player that its stream has a publisher: StreamBegin and `Play.PublishNotify`.
     ///
     /// # Errors
@@ -327,6 +359,7 @@ impl Behaviour for Server {
         let (seed, _) = random.split_first_chunk().expect("longer than 8 bytes");
         Self {
             app: Secret(String::new()),
+            client: Capabilities::default(),
             waiting: None,
             next_request: u64::from_le_bytes(*seed),
         }
