@@ -20,7 +20,7 @@ pub(crate) struct Source {
     path: PathBuf,
     input: Pin<Box<dyn AsyncRead + Send>>,
     buffer: BytesMut,
-    reader: FileReader,
+    reader: Box<FileReader>,
     /// The first frame, read to see whether this is an FLV file.
     first: Option<Frame>,
 }
@@ -39,7 +39,7 @@ impl Source {
             path: path.to_owned(),
             input,
             buffer: BytesMut::new(),
-            reader: FileReader::new(),
+            reader: Box::default(),
             first: None,
         };
         source.first = source.next().await?;
@@ -75,8 +75,15 @@ impl Source {
                 if self.reader.offset() == 0 {
                     bail!("{} is empty", self.name());
                 }
-                self.reader.finish().with_context(|| self.name())?;
-                return Ok(None);
+                let last = self.reader.finish().with_context(|| self.name())?;
+                if last.is_none() && self.reader.damaged_places() > 0 {
+                    let (places, bytes) = (self.reader.damaged_places(), self.reader.lost_bytes());
+                    tracing::warn!(
+                        "{}: damaged in {places} places, {bytes} bytes left out",
+                        self.name()
+                    );
+                }
+                return Ok(last);
             }
         }
     }

@@ -374,7 +374,7 @@ fn read(mut file: &[u8]) -> Vec<Frame> {
     while let Some(frame) = reader.decode(&mut file).unwrap() {
         frames.push(frame);
     }
-    reader.finish().unwrap();
+    assert_eq!(reader.finish(), Ok(None));
     frames
 }
 

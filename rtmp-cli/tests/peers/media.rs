@@ -272,5 +272,5 @@ pub(crate) fn frames(file: &Path) -> (Vec<Frame>, bool) {
             frames.push(frame);
         }
     }
-    (frames, reader.finish().is_ok())
+    (frames, reader.finish() == Ok(None))
 }

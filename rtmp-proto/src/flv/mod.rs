@@ -56,7 +56,7 @@ pub use audio::{AudioHeader, AudioPacket, SoundFormat};
 pub use channels::{AudioChannel, ChannelConfig, ChannelMask};
 pub use color::{ColorConfig, ColorInfo, ContentLight, MasteringDisplay, VideoMetadata};
 pub use enhanced::{FourCc, Tracks};
-pub use file::{FileReader, FileWriter, FlvError};
+pub use file::{FileReader, FileRecorder, FileWriter, FlvError, OpaqueTag, Tag};
 pub use frame::{Codec, DataKind, Frame, FrameKind};
 pub use info::{AudioInfo, Level, StreamInfo, VideoInfo};
 pub use track::{Track, TrackError, TrackIter};

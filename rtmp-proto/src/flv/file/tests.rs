@@ -1,10 +1,10 @@
-use alloc::vec;
+use alloc::{vec, vec::Vec};
 
 use bytes::Bytes;
 use hex_literal::hex;
 use proptest::prelude::*;
 
-use super::*;
+use super::{reader::FileReader, *};
 
 const HEADER: [u8; 13] = hex!("464C56 01 05 00000009 00000000");
 /// Video, five bytes, time 0x01020304.
@@ -19,6 +19,9 @@ fn read(file: &[u8], step: usize) -> (Vec<Frame>, FileReader) {
             frames.push(frame);
         }
         assert!(piece.is_empty());
+    }
+    while let Ok(Some(frame)) = reader.finish() {
+        frames.push(frame);
     }
     (frames, reader)
 }
@@ -60,13 +63,13 @@ fn media_starts_at_zero() {
 
 #[test]
 fn one_tag() {
-    let (frames, reader) = read(&[&HEADER[..], &TAG].concat(), 100);
+    let (frames, mut reader) = read(&[&HEADER[..], &TAG].concat(), 100);
     let frame = Frame::video(
         Timestamp::from_millis(0x0102_0304),
         Bytes::from_static(&hex!("90 61763031")),
     );
     assert_eq!(frames, core::slice::from_ref(&frame));
-    assert_eq!(reader.finish(), Ok(()));
+    assert_eq!(reader.finish(), Ok(None));
     assert_eq!((reader.wrong_back_pointers(), reader.offset()), (0, 33));
 
     let mut file = FileWriter::header(true, true).to_vec();
@@ -102,13 +105,135 @@ fn wrong_back_pointers_are_counted() {
 
 /// FLV-15, FLV-21.
 #[test]
-fn unknown_and_encrypted_tags_are_skipped() {
+fn unknown_and_encrypted_tags_are_skipped_or_passed_through() {
     let mut file = [&HEADER[..], &TAG, &TAG, &TAG].concat();
     file[13] = 0x29;
     file[33] = 0x1F;
     let (frames, reader) = read(&file, 7);
     assert_eq!(frames.len(), 1);
     assert_eq!((reader.encrypted_tags(), reader.skipped_tags()), (1, 1));
+
+    let (mut reader, mut input) = (FileReader::new(), &file[..]);
+    let mut copy = HEADER.to_vec();
+    let mut encrypted = Vec::new();
+    while let Some(tag) = reader.decode_tag(&mut input).unwrap() {
+        FileWriter::keeping_timestamps()
+            .encode_tag(&tag, &mut copy)
+            .unwrap();
+        if let Tag::Opaque(tag) = tag {
+            assert_eq!(
+                (tag.payload().len(), tag.timestamp().as_millis()),
+                (5, 0x0102_0304)
+            );
+            encrypted.push((tag.is_encrypted(), tag.message_type()));
+        }
+    }
+    assert_eq!(copy, file);
+    let unknown = MessageType(0x1F);
+    assert_eq!(encrypted, [(true, MessageType::VIDEO), (false, unknown)]);
+}
+
+/// `count` audio tags of `len` bytes with their numbers as times and contents.
+fn numbered(count: u8, len: usize) -> Vec<u8> {
+    let mut file = HEADER.to_vec();
+    for number in 0..count {
+        let mut payload = vec![0x2F; len];
+        payload[1] = number;
+        let frame = Frame::audio(Timestamp::from_millis(number.into()), payload.into());
+        FileWriter::keeping_timestamps()
+            .encode(&frame, &mut file)
+            .expect("a short payload");
+    }
+    file
+}
+
+/// The numbers of the tags that come out undamaged.
+fn numbers(frames: &[Frame]) -> Vec<u32> {
+    let whole = frames.iter().filter(|frame| {
+        let number = frame.timestamp.as_millis();
+        frame.payload.get(1).map(|&byte| u32::from(byte)) == Some(number)
+    });
+    whole.map(|frame| frame.timestamp.as_millis()).collect()
+}
+
+/// A length that is too great swallows nothing but its own tag: neither when the file goes on behind
+/// it, nor when it ends within.
+#[test]
+fn damaged_length() {
+    for (length, count) in [(60, 4), (100, 4), (0xFF_0000, 4), (1, 4)] {
+        let mut file = numbered(5, 20);
+        let second = 13 + 35;
+        file[second + 1..second + 4].copy_from_slice(&u32::to_be_bytes(length)[1..]);
+        for step in [1, 7, 1000] {
+            let (frames, reader) = read(&file, step);
+            assert_eq!(numbers(&frames), [0, 2, 3, 4], "{length}");
+            assert_eq!(frames.len(), count);
+            assert_eq!((reader.damaged_places(), reader.lost_bytes()), (1, 35));
+        }
+    }
+}
+
+/// The same when the file ends just behind what it swallows.
+#[test]
+fn damaged_length_at_the_end() {
+    let second = 13 + 35;
+    for end in 0..16 {
+        let mut file = numbered(5, 20);
+        let length = u32::try_from(file.len() - second - 11 - end).unwrap();
+        file[second + 1..second + 4].copy_from_slice(&length.to_be_bytes()[1..]);
+        for step in [1, 1000] {
+            let (frames, reader) = read(&file, step);
+            assert_eq!(numbers(&frames), [0, 2, 3, 4], "{end}");
+            assert_eq!((reader.damaged_places(), reader.lost_bytes()), (1, 35));
+        }
+    }
+}
+
+/// The last tag counts, whatever is behind it.
+#[test]
+fn last_tag_with_a_wrong_back_pointer() {
+    let mut file = numbered(2, 20);
+    let len = file.len();
+    file[len - 1] ^= 1;
+    let (frames, mut reader) = read(&file, 100);
+    assert_eq!(numbers(&frames), [0, 1]);
+    assert_eq!(reader.finish(), Ok(None));
+    file.push(8);
+    let (frames, mut reader) = read(&file, 100);
+    assert_eq!(numbers(&frames), [0, 1]);
+    let truncated = FlvError::Truncated { offset: len as u64 };
+    assert_eq!(reader.finish(), Err(truncated));
+}
+
+/// Bytes that are missing, and bytes that do not belong there.
+#[test]
+fn lost_and_inserted_bytes() {
+    let file = numbered(5, 20);
+    let third = 13 + 2 * 35;
+    let mut short = file.clone();
+    short.drain(third + 5..third + 25);
+    let (frames, reader) = read(&short, 11);
+    assert_eq!(numbers(&frames), [0, 1, 3, 4]);
+    assert_eq!((reader.damaged_places(), reader.lost_bytes()), (1, 15));
+
+    let mut long = file;
+    long.splice(third..third, [0xEE; 1000]);
+    let (frames, reader) = read(&long, 11);
+    // Without a back-pointer before it the tag behind them is not recognised.
+    assert_eq!(numbers(&frames), [0, 1, 3, 4]);
+    assert_eq!(reader.damaged_places(), 1);
+}
+
+/// Tags each of which claims everything behind it cost no more than two looks.
+#[test]
+fn nested_claims_are_linear() {
+    let mut file = HEADER.to_vec();
+    while file.len() < 4 << 20 {
+        file.extend(hex!("08 1FFFFF 000000 00 000000 000000FF"));
+    }
+    let (_, reader) = read(&file, 1 << 16);
+    assert_eq!(reader.offset(), file.len() as u64);
+    assert!(reader.damaged_places() < 10);
 }
 
 /// ERTMP-150: the selector byte goes.
@@ -132,14 +257,14 @@ fn amf3_script_tag() {
 fn truncation_is_reported() {
     let file = [&HEADER[..], &TAG, &TAG].concat();
     for len in 0..file.len() {
-        let (frames, reader) = read(&file[..len], 100);
+        let (frames, mut reader) = read(&file[..len], 100);
         let (count, end) = match len {
             0..9 => (0, Err(0)),
-            9..14 => (0, Ok(())),
+            9..14 => (0, Ok(None)),
             14..29 => (0, Err(13)),
-            29..34 => (1, Ok(())),
+            29..34 => (1, Ok(None)),
             34..49 => (1, Err(33)),
-            _ => (2, Ok(())),
+            _ => (2, Ok(None)),
         };
         assert_eq!(frames.len(), count, "{len}");
         assert_eq!(
@@ -177,10 +302,7 @@ fn memory_follows_the_input() {
     let mut reader = FileReader::new();
     let mut input = &[&HEADER[..], &hex!("09 FFFFFF 000000 00 000000"), &[0; 100]].concat()[..];
     assert_eq!(reader.decode(&mut input), Ok(None));
-    let State::Data { data, .. } = &reader.state else {
-        panic!("the tag is not complete");
-    };
-    assert!(data.capacity() <= 200);
+    assert!(reader.buffered_capacity() <= 200);
 }
 
 /// FLV-18: relative to the first tag, over the wrap, never before it.
@@ -241,10 +363,10 @@ proptest! {
         for frame in &frames {
             writer.encode(frame, &mut file).expect("a short payload");
         }
-        let (decoded, reader) = read(&file, step);
+        let (decoded, mut reader) = read(&file, step);
         prop_assert_eq!(decoded, frames);
         prop_assert_eq!(reader.wrong_back_pointers(), 0);
-        prop_assert_eq!(reader.finish(), Ok(()));
+        prop_assert_eq!(reader.finish(), Ok(None));
     }
 
     #[test]
@@ -252,7 +374,38 @@ proptest! {
         let file = [&HEADER[..], &input].concat();
         let (_, reader) = read(&file, step);
         prop_assert_eq!(reader.offset(), file.len() as u64);
-        let (whole, _) = read(&file, usize::MAX);
-        prop_assert_eq!(read(&file, step).0, whole);
+        let (whole, reader) = read(&file, usize::MAX);
+        let (pieces, in_pieces) = read(&file, step);
+        prop_assert_eq!(pieces, whole);
+        prop_assert_eq!(in_pieces.lost_bytes(), reader.lost_bytes());
+        prop_assert!(reader.lost_bytes() <= file.len() as u64);
+    }
+
+    /// A wrong bit costs two tags at most, wherever it is.
+    #[test]
+    fn a_wrong_bit_costs_little(bit in 13 * 8..(13 + 20 * 65) * 8_usize, step in 1_usize..300) {
+        let mut file = numbered(20, 50);
+        file[bit / 8] ^= 1 << (bit % 8);
+        let (frames, _) = read(&file, step);
+        prop_assert!(numbers(&frames).len() >= 18, "{:?}", numbers(&frames));
+    }
+
+    /// Damage of any kind: what is read is bounded, and the same however the input is split.
+    #[test]
+    fn damage_is_survived(
+        damage in proptest::collection::vec((13_usize..1000, any::<u8>()), 1..20),
+        cut in 0_usize..100,
+        step in 1_usize..300,
+    ) {
+        let mut file = numbered(30, 20);
+        for (offset, byte) in damage {
+            file[offset] = byte;
+        }
+        file.drain(500..500 + cut);
+        let (frames, reader) = read(&file, step);
+        prop_assert_eq!(&frames, &read(&file, usize::MAX).0);
+        prop_assert_eq!(reader.offset(), file.len() as u64);
+        let total: usize = frames.iter().map(|frame| frame.payload.len() + 11).sum();
+        prop_assert!(total <= file.len());
     }
 }
