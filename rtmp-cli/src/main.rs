@@ -2,6 +2,7 @@
 
 mod args;
 mod clock;
+mod description;
 mod failure;
 mod lane;
 mod pace;

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::{
     args::PlayArgs,
+    description::Description,
     failure::{io_failure, peer, session_failure},
     progress::Progress,
     server, shutdown,
@@ -86,6 +87,7 @@ async fn record(
 ) -> Result<(), End> {
     let mut stop = pin!(shutdown::requested());
     let mut flush_at = Instant::now() + FLUSH_INTERVAL;
+    let mut description = Description::default();
     let mut frames = 0;
     loop {
         let frame = tokio::select! {
@@ -109,6 +111,9 @@ async fn record(
             .is_some_and(|duration| sink.is_beyond(duration, &frame))
         {
             return Ok(());
+        }
+        if let Some(line) = description.push(&frame) {
+            progress.tell(&line);
         }
         let is_pipe = sink.is_pipe();
         tokio::select! {

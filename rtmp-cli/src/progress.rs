@@ -38,6 +38,14 @@ impl Progress {
         self.bar.set_message(line(elapsed, bytes, frames));
     }
 
+    /// Puts a line above this one; without a terminal, into the log of those who look closely.
+    pub(crate) fn tell(&self, line: &str) {
+        match self.bar.is_hidden() {
+            true => tracing::debug!("{line}"),
+            false => self.bar.println(line),
+        }
+    }
+
     /// Leaves the last line where it is.
     pub(crate) fn finish(self) {
         self.bar.abandon();

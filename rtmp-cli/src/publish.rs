@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::{
     args::PublishArgs,
+    description::Description,
     failure::{peer, session_failure},
     pace::Pace,
     progress::Progress,
@@ -164,6 +165,7 @@ async fn feed(
     let began = Instant::now();
     let mut pace = Pace::default();
     let mut rounds = Rounds::default();
+    let mut description = Description::default();
     let mut frames = 0;
     loop {
         let next = tokio::select! {
@@ -180,6 +182,9 @@ async fn feed(
         };
         if rounds.is_repetition(&frame) {
             continue;
+        }
+        if let Some(line) = description.push(&frame) {
+            progress.tell(&line);
         }
         let frame = rounds.place(frame);
         let now = began.elapsed();

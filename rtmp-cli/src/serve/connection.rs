@@ -11,7 +11,7 @@ use tokio::{sync::Notify, task::coop::consume_budget};
 use tracing::{debug, info};
 
 use super::hub::{Hub, Publication, Subscription};
-use crate::args::Key;
+use crate::{args::Key, description::Description};
 
 /// Who may do what.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ struct Client {
 
 /// What a message stream does.
 enum Activity {
-    Publishing(Publication),
+    Publishing(Publication, Description),
     Playing(Subscription),
 }
 
@@ -141,8 +141,13 @@ impl Client {
             ServerEvent::Publish(request) => self.on_publish(request)?,
             ServerEvent::Play(request) => self.on_play(request)?,
             ServerEvent::Frame { stream, frame } => {
-                if let Some(Activity::Publishing(publication)) = self.activity(stream) {
+                let peer = self.peer;
+                if let Some(Activity::Publishing(publication, description)) = self.activity(stream)
+                {
                     publication.push(&frame);
+                    if let Some(line) = description.push(&frame) {
+                        info!(%peer, name = %publication.name(), "{line}");
+                    }
                 }
             }
             ServerEvent::PublishStopped { stream } | ServerEvent::PlayStopped { stream } => {
@@ -188,8 +193,10 @@ impl Client {
         let stream = request.stream();
         self.connection.session().accept(now, request)?;
         self.stop(stream);
-        self.streams
-            .push((stream, Activity::Publishing(publication)));
+        self.streams.push((
+            stream,
+            Activity::Publishing(publication, Description::default()),
+        ));
         Ok(())
     }
 
@@ -225,7 +232,7 @@ impl Client {
 
     fn stop_publishing(&mut self, which: impl Fn(&StreamName) -> bool) {
         let is_meant = |activity: &Activity| match activity {
-            Activity::Publishing(publication) => which(publication.name()),
+            Activity::Publishing(publication, _) => which(publication.name()),
             Activity::Playing(_) => false,
         };
         let streams = self.streams.iter().filter(|(_, it)| is_meant(it));
@@ -239,7 +246,7 @@ impl Client {
         let position = self.streams.iter().position(|(id, _)| *id == stream);
         let activity = position.map(|position| self.streams.swap_remove(position).1);
         match activity {
-            Some(Activity::Publishing(publication)) => {
+            Some(Activity::Publishing(publication, _)) => {
                 info!(%peer, name = %publication.name(), "publishing ended");
             }
             Some(Activity::Playing(subscription)) => {
@@ -252,7 +259,7 @@ impl Client {
     /// Looks for what another task has done to this client's streams.
     fn check_streams(&mut self) {
         let is_replaced = self.streams.iter().any(|(_, activity)| match activity {
-            Activity::Publishing(publication) => publication.is_replaced(),
+            Activity::Publishing(publication, _) => publication.is_replaced(),
             Activity::Playing(_) => false,
         });
         if is_replaced {
@@ -278,7 +285,7 @@ impl Client {
         let (received, sent) = (stats.bytes_received, stats.bytes_sent);
         for (_, activity) in std::mem::take(&mut self.streams) {
             match activity {
-                Activity::Publishing(publication) => info!(
+                Activity::Publishing(publication, _) => info!(
                     %peer, name = %publication.name(), received, "publishing ended: {reason}"
                 ),
                 Activity::Playing(subscription) => info!(

@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context;
 use rtmp_proto::{
     StreamName,
-    flv::{FileWriter, Frame},
+    flv::{FileRecorder, Frame},
     relay::QueueLimits,
 };
 use tokio::{
@@ -86,16 +86,14 @@ async fn record_to_end(
 }
 
 /// An FLV file being written. What is on disk always ends with a whole tag, give or take the one
-/// write in progress.
+/// write in progress, and has room at its beginning for what is known at the end.
 struct Recording {
     file: File,
-    writer: FileWriter,
+    recorder: FileRecorder,
     /// Whole tags not written yet.
     pending: Vec<u8>,
     /// Bytes of whole tags in the file.
     written: u64,
-    has_audio: bool,
-    has_video: bool,
 }
 
 impl Recording {
@@ -104,21 +102,17 @@ impl Recording {
             .await
             .with_context(|| format!("cannot create a file in {}", directory.display()))?;
         info!(%name, "recording");
+        let recorder = FileRecorder::new();
         Ok(Self {
             file,
-            writer: FileWriter::new(),
-            // Which kinds there are is known at the end; readers do not rely on it.
-            pending: FileWriter::header(true, true).to_vec(),
+            pending: recorder.head(),
+            recorder,
             written: 0,
-            has_audio: false,
-            has_video: false,
         })
     }
 
     fn add(&mut self, frame: &Frame) -> anyhow::Result<()> {
-        self.has_audio |= frame.is_audio();
-        self.has_video |= frame.is_video();
-        Ok(self.writer.encode(frame, &mut self.pending)?)
+        Ok(self.recorder.encode(frame, &mut self.pending)?)
     }
 
     /// Writes what is pending. On failure, say because the disk is full, the file is cut back to its
@@ -141,12 +135,12 @@ impl Recording {
         Ok(())
     }
 
-    /// Corrects the header's flags and makes sure that everything is on disk.
+    /// Fills in duration, size and key frames, and makes sure that everything is on disk.
     async fn finish(mut self) -> anyhow::Result<u64> {
-        let header = FileWriter::header(self.has_audio, self.has_video);
+        let head = self.recorder.head();
         let result = async {
             self.file.rewind().await?;
-            self.file.write_all(&header).await?;
+            self.file.write_all(&head).await?;
             self.file.sync_all().await
         };
         result.await.context("cannot finish")?;

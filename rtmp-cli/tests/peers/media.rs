@@ -135,8 +135,34 @@ impl Packet {
 /// The audio and video packets of a media file.
 #[track_caller]
 pub(crate) fn packets(file: &Path) -> Vec<Packet> {
-    let entries = "packet=codec_type,pts,dts,size,flags,data_hash";
-    let text = probe(file, &["-show_data_hash", "md5", "-show_entries", entries]);
+    parse_packets(&probe(file, &SHOW_PACKETS))
+}
+
+/// Those from the last key frame on that is not after `seconds`.
+#[track_caller]
+pub(crate) fn packets_from(file: &Path, seconds: f64) -> Vec<Packet> {
+    let interval = format!("{seconds}%");
+    let arguments = [&["-read_intervals", &interval], &SHOW_PACKETS[..]].concat();
+    parse_packets(&probe(file, &arguments))
+}
+
+/// What a media file says of its length, in seconds.
+#[track_caller]
+pub(crate) fn duration(file: &Path) -> f64 {
+    let text = probe(file, &["-show_entries", "format=duration"]);
+    let duration = text.lines().find_map(|line| line.strip_prefix("duration="));
+    let duration = duration.and_then(|duration| duration.parse().ok());
+    duration.unwrap_or_else(|| panic!("no duration: {text}"))
+}
+
+const SHOW_PACKETS: [&str; 4] = [
+    "-show_data_hash",
+    "md5",
+    "-show_entries",
+    "packet=codec_type,pts,dts,size,flags,data_hash",
+];
+
+fn parse_packets(text: &str) -> Vec<Packet> {
     text.split("[/PACKET]")
         .filter(|packet| packet.contains("[PACKET]"))
         .filter_map(Packet::parse)

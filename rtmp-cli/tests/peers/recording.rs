@@ -2,7 +2,7 @@
 
 use crate::{
     common::{Server, TempDir},
-    media::{Source, assert_same, frames, packets},
+    media::{Kind, Source, assert_same, duration, frames, packets, packets_from},
     programs::{FfmpegPublisher, Player},
 };
 
@@ -65,4 +65,28 @@ fn a_recording_is_the_stream() {
     server.wait_for("recording ended");
     let file = directory.wait_for_file(".flv", 0);
     assert_same(&Source::Short.packets(), &packets(&file));
+}
+
+/// FLV-63, FLV-71: a finished recording has its duration and an index of its key frames.
+#[test]
+fn a_recording_can_be_searched() {
+    let directory = TempDir::new();
+    let server = Server::start(["--record".as_ref(), directory.path().as_os_str()]);
+    let url = server.url("live/stream");
+    FfmpegPublisher::start(&Source::Both.path(), &url)
+        .0
+        .succeed();
+    server.wait_for("recording ended");
+    let file = directory.wait_for_file(".flv", 0);
+    let seconds = duration(&file);
+    assert!((5.9..6.2).contains(&seconds), "{seconds} s");
+    let key = Source::Both
+        .packets()
+        .into_iter()
+        .rfind(|packet| packet.kind == Kind::Video && packet.is_key && packet.dts < 4500)
+        .expect("there is one each second");
+    let found = packets_from(&file, 4.5)
+        .into_iter()
+        .find(|packet| packet.kind == Kind::Video);
+    assert_eq!(found, Some(key));
 }
