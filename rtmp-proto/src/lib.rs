@@ -61,6 +61,10 @@
 //! [`Bytes`](bytes::Bytes), and what its header says about it. Frames of a publisher can be handed to
 //! any number of players without copying. [`relay`] has what a server needs between the two.
 //!
+//! Encoders write payloads with [`flv::EnhancedVideo`] and [`flv::EnhancedAudio`], and the records that
+//! go before them with [`flv::config`]; [`flv::StreamInfo`] reads them back for people to see. What the
+//! peer understands of all that is in its [`Capabilities`].
+//!
 //! # Limits
 //!
 //! Everything a peer can make a session store, reply or work through has a bound, listed with its

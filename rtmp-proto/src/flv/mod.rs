@@ -1,8 +1,14 @@
 //! FLV: tag bodies, legacy and enhanced, and files.
 //!
 //! The payload of an RTMP audio, video or data message is the body of an FLV tag of the same type
-//! number, so one type, [`Frame`], serves both. Headers are classified and nothing more: payloads
-//! are passed on as they are, understood or not.
+//! number, so one type, [`Frame`], serves both. It classifies the header; payloads are passed on as
+//! they are, understood or not.
+//!
+//! - [`Frame::tracks`] gives what a message holds of each track; [`EnhancedVideo`] and
+//!   [`EnhancedAudio`] write messages, [`VideoMetadata`] and [`ChannelConfig`] what may be in them.
+//! - [`config`] has the configuration records of the codecs, and [`StreamInfo`] tells from them what
+//!   a stream is made of.
+//! - [`FileReader`], [`FileWriter`] and [`FileRecorder`] read, write and record files.
 //!
 //! ```text
 //! audio  | format 4, rate 2, size 1, channels 1 | AAC packet type   | data
