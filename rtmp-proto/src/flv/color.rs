@@ -6,10 +6,10 @@
 //!
 //! [E-RTMP v2 "Metadata Frame"]
 
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 
 use crate::{
-    amf::{AmfError, Object, Value, amf0},
+    amf::{AmfError, Object, Text, Value, amf0},
     limits::AmfLimits,
 };
 
@@ -18,7 +18,7 @@ use crate::{
 /// [E-RTMP v2 "Metadata Frame"]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct VideoMetadata {
-    entries: Vec<(String, Value)>,
+    entries: Vec<(Text, Value)>,
 }
 
 impl VideoMetadata {
@@ -30,7 +30,7 @@ impl VideoMetadata {
 
     /// This with another name and value.
     #[must_use]
-    pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+    pub fn with(mut self, name: impl Into<Text>, value: impl Into<Value>) -> Self {
         self.entries.push((name.into(), value.into()));
         self
     }
@@ -60,7 +60,7 @@ impl VideoMetadata {
     }
 
     /// Names and values in order.
-    pub fn entries(&self) -> &[(String, Value)] {
+    pub fn entries(&self) -> &[(Text, Value)] {
         &self.entries
     }
 
