@@ -9,6 +9,7 @@ use crate::{
     handshake::HandshakeMode,
     leniency::Leniency,
     limits::Limits,
+    message::SwfVerification,
 };
 
 /// What clients and servers configure alike.
@@ -86,6 +87,9 @@ pub struct ClientConfig {
     pub publisher_version: String,
     /// `flashVer` in `connect` when playing.
     pub player_version: String,
+    /// What to answer a server that asks which SWF file the player runs. Default `None`: the
+    /// question becomes an event.
+    pub swf_verification: Option<SwfVerification>,
     /// What a player tells the server it buffers. Default 3 s, as ffmpeg.
     pub buffer: Duration,
     /// What an adapter that connects by URL lets name resolution, TCP and TLS take together. Default
@@ -103,6 +107,7 @@ impl Default for ClientConfig {
             handshake: HandshakeMode::Simple,
             publisher_version: "FMLE/3.0 (compatible; rtmp-proto)".into(),
             player_version: "LNX 9,0,124,2".into(),
+            swf_verification: None,
             buffer: Duration::from_secs(3),
             dial_timeout: Duration::from_secs(10),
         }

@@ -1,18 +1,19 @@
 //! Handshake, then chunks: everything of a session that is not a command.
 
-use core::time::Duration;
+use core::{mem, time::Duration};
 
 use bytes::Buf;
 
 use crate::{
     chunk::{
-        ChunkDecoder, ChunkEncoder, ChunkStreamId, HeaderCompression, MessageStreamId, RawMessage,
+        ChunkDecoder, ChunkEncoder, ChunkStreamId, HeaderCompression, MessageStreamId, MessageType,
+        RawMessage,
     },
     config::ConnectionConfig,
     error::{Error, Timeout},
     handshake::{Handshake, HandshakeReport},
     limits::Limits,
-    message::{BandwidthLimit, Control, Message, UserControl},
+    message::{Aggregate, BandwidthLimit, Control, Message, SwfVerification, UserControl},
     relay::Wire,
     stats::{MessageCounts, Stats},
     time::Instant,
@@ -30,6 +31,9 @@ pub(crate) struct Connection {
     report: HandshakeReport,
     limits: Limits,
     decoder: ChunkDecoder,
+    /// What is left of the last aggregate.
+    parts: Option<Aggregate>,
+    swf: Option<SwfVerification>,
     encoder: ChunkEncoder,
     output: SendQueue,
     acks: Acknowledgements,
@@ -56,12 +60,20 @@ pub(crate) enum Received {
 }
 
 impl Connection {
-    pub(crate) fn new(now: Instant, handshake: Handshake, config: &ConnectionConfig) -> Self {
+    /// `swf` is what to say when the peer asks for it.
+    pub(crate) fn new(
+        now: Instant,
+        handshake: Handshake,
+        config: &ConnectionConfig,
+        swf: Option<SwfVerification>,
+    ) -> Self {
         let mut connection = Self {
             report: handshake.report(),
             handshake: Some(handshake),
             limits: config.limits.clone(),
             decoder: ChunkDecoder::new(&config.limits, config.leniency),
+            parts: None,
+            swf,
             encoder: ChunkEncoder::new(config.header_compression),
             output: SendQueue::new(),
             acks: Acknowledgements::default(),
@@ -109,7 +121,13 @@ impl Connection {
             result?;
             return Ok(self.handshake.is_none().then_some(Received::Opened));
         }
-        while let Some(raw) = self.decoder.decode(input)? {
+        loop {
+            if let Some((stream, message)) = self.next_part()? {
+                return Ok(Some(Received::Message { stream, message }));
+            }
+            let Some(raw) = self.decoder.decode(input)? else {
+                return Ok(None);
+            };
             self.received.messages += 1;
             self.liveness.last_message = now;
             if raw.payload().is_empty() {
@@ -124,6 +142,10 @@ impl Connection {
                     self.replies.pong = Some(time);
                 }
                 Message::UserControl(UserControl::PingResponse(_)) => {}
+                Message::UserControl(UserControl::SwfVerifyRequest) if self.swf.is_some() => {
+                    self.replies.swf = true;
+                }
+                Message::Aggregate(parts) => self.parts = Some(parts),
                 message => {
                     if let Message::Frame(frame) = &message {
                         self.received.count_frame(&frame.kind);
@@ -132,7 +154,37 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// The next part of the last aggregate: a frame, or [`Message::Other`]. What else a message can
+    /// be takes effect by its place in the chunk stream, which is not in an aggregate.
+    pub(crate) fn next_part(&mut self) -> Result<Option<(MessageStreamId, Message)>, Error> {
+        while let Some(part) = self.parts.as_mut().and_then(Iterator::next) {
+            let raw = part?;
+            if raw.payload().is_empty() {
+                self.ignored += 1;
+                continue;
+            }
+            let stream = raw.stream;
+            let message = match raw.message_type {
+                MessageType::AUDIO
+                | MessageType::VIDEO
+                | MessageType::DATA
+                | MessageType::DATA_AMF3 => Message::decode(raw, &self.limits)?,
+                _ => Message::Other(raw),
+            };
+            if let Message::Frame(frame) = &message {
+                self.received.count_frame(&frame.kind);
+            }
+            return Ok(Some((stream, message)));
+        }
+        self.parts = None;
         Ok(None)
+    }
+
+    /// Whether there is more of the last aggregate.
+    pub(crate) fn has_parts(&self) -> bool {
+        self.parts.as_ref().is_some_and(|parts| !parts.is_empty())
     }
 
     fn on_control(&mut self, control: Control) {
@@ -234,7 +286,8 @@ impl Connection {
         // Announced in the meantime, perhaps.
         let window = self.replies.window_ack_size.take();
         let window = window.filter(|window| self.window_out != Some(*window));
-        if sequence.is_none() && pong.is_none() && window.is_none() {
+        let swf = mem::take(&mut self.replies.swf);
+        if sequence.is_none() && pong.is_none() && window.is_none() && !swf {
             return;
         }
         if let Some(window) = window {
@@ -245,6 +298,9 @@ impl Connection {
         }
         if let Some(time) = pong {
             self.send_user_control(&UserControl::PingResponse(time));
+        }
+        if swf && let Some(proof) = self.swf.and_then(|swf| swf.answer(&self.report)) {
+            self.send_user_control(&proof);
         }
         self.replies.queued_until = self.output.total();
     }
@@ -417,6 +473,8 @@ impl PeerBandwidth {
 struct ControlReplies {
     pong: Option<u32>,
     window_ack_size: Option<u32>,
+    /// The proof of the SWF file was asked for.
+    swf: bool,
     /// Position in the output up to which the last such answers reach.
     queued_until: u64,
 }

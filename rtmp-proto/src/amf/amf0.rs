@@ -239,6 +239,13 @@ impl<'a> Decoder<'a> {
         result.map(Some)
     }
 
+    /// Goes on with `input`, as the next part of the same message: what was read so far stays paid
+    /// for, and cannot be referred to.
+    pub(crate) fn restart(&mut self, input: &'a [u8]) {
+        self.amf3.restart(input);
+        self.containers.clear();
+    }
+
     /// The input not read yet; empty after an error.
     pub const fn remaining(&self) -> &'a [u8] {
         self.amf3.reader.rest

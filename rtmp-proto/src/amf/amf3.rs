@@ -252,6 +252,15 @@ impl<'a> Amf3<'a> {
         }
     }
 
+    /// Goes on with `input`, which refers to nothing before it.
+    pub(super) fn restart(&mut self, input: &'a [u8]) {
+        self.reader.restart(input);
+        self.strings.clear();
+        self.objects.clear();
+        self.traits.clear();
+        self.names.clear();
+    }
+
     /// Everything that is left.
     pub(super) fn rest(&mut self) -> Result<&'a [u8], AmfError> {
         let rest = self.reader.rest;

@@ -36,6 +36,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Goes on with `input`; what was read so far stays paid for.
+    pub(super) fn restart(&mut self, input: &'a [u8]) {
+        self.input = input;
+        self.rest = input;
+        self.is_rereading = false;
+        self.budget.depth = 0;
+        self.budget.room = self.budget.nodes.min(input.len());
+    }
+
     pub(super) const fn offset(&self) -> usize {
         self.input.len() - self.rest.len()
     }

@@ -178,6 +178,7 @@ impl Handshake {
             role => digest::find(peer, role.peer_signer()),
         };
         self.report.peer_version = Some(peer.version());
+        self.report.peer_tail = peer.0.last_chunk().copied();
         self.report.variant = Some(match found {
             Some((base, _)) => HandshakeVariant::Digest(base),
             None => HandshakeVariant::Simple,
@@ -281,6 +282,8 @@ pub struct HandshakeReport {
     pub variant: Option<HandshakeVariant>,
     /// What C2 or S2 was.
     pub reply: Option<HandshakeReply>,
+    /// The last 32 bytes of C1 or S1: the key of SWF verification.
+    pub(crate) peer_tail: Option<[u8; 32]>,
 }
 
 /// Why a peer's first byte cannot begin a handshake, with a guess at the peer's mistake.

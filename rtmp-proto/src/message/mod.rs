@@ -4,11 +4,15 @@
 //!
 //! [RTMP 1.0 §5.4, §6.2, §7]
 
+mod aggregate;
 mod command;
 mod control;
+mod cue;
 mod data;
 mod metadata;
+mod shared_object;
 mod status;
+mod swf;
 mod user_control;
 
 use crate::{
@@ -19,11 +23,17 @@ use crate::{
 };
 
 pub use self::{
+    aggregate::{Aggregate, AggregateBuilder, AggregateFull},
     command::{Command, TransactionId},
     control::{BandwidthLimit, Control},
+    cue::{CuePoint, SampleAccess, TextData},
     data::{decode_data, encode_set_data_frame, normalise_data},
     metadata::Metadata,
+    shared_object::{
+        SharedName, SharedNameTooLong, SharedObject, SharedObjectEvent, SharedObjectFlags, Slot,
+    },
     status::{Level, Status, StatusCode},
+    swf::SwfVerification,
     user_control::UserControl,
 };
 
@@ -39,6 +49,10 @@ pub enum Message {
     Command(Command),
     /// Types 8, 9, 18 and 15: audio, video, or data with `@setDataFrame` stripped.
     Frame(Frame),
+    /// Types 19 and 16.
+    SharedObject(SharedObject),
+    /// Type 22: messages in one.
+    Aggregate(Aggregate),
     /// A type with no meaning here, or a payload that says nothing in its type: deployed peers
     /// send plenty.
     Other(RawMessage),
@@ -47,8 +61,8 @@ pub enum Message {
 impl Message {
     /// Interprets `raw`.
     ///
-    /// Data messages that do not decode and user control events that are cut short become
-    /// [`Message::Other`]: ffmpeg sends its timecode track as four raw bytes, and a relay must not
+    /// Data messages and shared objects that do not decode, and user control events that are cut
+    /// short, become [`Message::Other`]: ffmpeg sends its timecode track as four raw bytes, and a relay must not
     /// pass on what would break its players.
     ///
     /// # Errors
@@ -76,6 +90,13 @@ impl Message {
                     None => Self::Other(raw),
                 }
             }
+            MessageType::SHARED_OBJECT | MessageType::SHARED_OBJECT_AMF3 => {
+                match SharedObject::decode(&raw, &limits.command) {
+                    Ok(shared_object) => Self::SharedObject(shared_object),
+                    Err(_) => Self::Other(raw),
+                }
+            }
+            MessageType::AGGREGATE => Self::Aggregate(Aggregate::new(raw)),
             MessageType::AUDIO => Self::Frame(Frame::audio(raw.timestamp, raw.into_payload())),
             MessageType::VIDEO => Self::Frame(Frame::video(raw.timestamp, raw.into_payload())),
             _ => Self::Other(raw),
@@ -87,7 +108,7 @@ impl Message {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MessageError {
-    /// A protocol control message shorter than its fields.
+    /// A message shorter than its fields.
     #[error("{message_type:?} message of {length} bytes is cut short")]
     Truncated {
         /// Its type.
@@ -104,6 +125,29 @@ pub enum MessageError {
     /// A command that does not begin with a name, or goes on with something other than a number.
     #[error("command does not begin with a name and a transaction ID")]
     NotACommand,
+    /// A part of an aggregate that is longer than what is left of the aggregate.
+    #[error("part of {length} bytes in an aggregate of which {remaining} are left")]
+    PartTooLong {
+        /// Declared bytes of the part.
+        length: usize,
+        /// Bytes left.
+        remaining: usize,
+    },
+    /// An aggregate within an aggregate.
+    #[error("aggregate within an aggregate")]
+    NestedAggregate,
+    /// A shared object message with more events than allowed.
+    #[error("shared object message with more than {limit} events")]
+    TooManyEvents {
+        /// The limit.
+        limit: usize,
+    },
+    /// A message of type 16 whose first byte announces a format that does not exist.
+    #[error("format selector {selector} is not known")]
+    FormatSelector {
+        /// The byte.
+        selector: u8,
+    },
     /// AMF values that do not decode.
     #[error("malformed values")]
     Amf(#[from] AmfError),

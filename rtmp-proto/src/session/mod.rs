@@ -8,7 +8,7 @@ mod server;
 mod state;
 
 use alloc::{collections::VecDeque, sync::Arc};
-use core::fmt;
+use core::{fmt, mem};
 
 use bytes::{Buf, Bytes};
 
@@ -25,7 +25,7 @@ use crate::{
     flv::{Frame, FrameKind},
     handshake::{HANDSHAKE_RANDOM_LEN, HandshakeReport},
     limits::Limits,
-    message::{Command, Message, Status, TransactionId, UserControl},
+    message::{Command, Message, SharedObject, Status, TransactionId, UserControl},
     stats::Stats,
     time::Instant,
     timestamp::Timestamp,
@@ -70,6 +70,8 @@ pub struct Session<R: Role> {
     announced: SessionState,
     deadline: Option<(Instant, Timeout)>,
     close_reason: Option<CloseReason>,
+    /// Whether the event `Closed` is still to come.
+    owes_closed: bool,
     role: R,
 }
 
@@ -96,7 +98,7 @@ impl<R: Role> Session<R> {
         let connection_config = R::connection_config(&config);
         let limits = &connection_config.limits;
         Self {
-            connection: Connection::new(now, handshake, connection_config),
+            connection: Connection::new(now, handshake, connection_config, R::swf(&config)),
             phase: Phase::Handshaking,
             streams: Streams::new(connection_config.leniency.misplaced_messages),
             calls: PendingCalls::default(),
@@ -104,6 +106,7 @@ impl<R: Role> Session<R> {
             announced: SessionState::Handshaking,
             deadline: Some((now + limits.handshake_timeout, Timeout::Handshake)),
             close_reason: None,
+            owes_closed: false,
             role: R::new(&random),
             config,
         }
@@ -115,7 +118,7 @@ impl<R: Role> Session<R> {
     /// take the events, answer the request they brought, write the output, and call again. Any split
     /// of the input gives the same events.
     pub fn handle_input(&mut self, now: Instant, input: &mut impl Buf) {
-        while self.wants_read() {
+        while self.is_receptive() {
             match self.connection.receive(now, input) {
                 Ok(None) => break,
                 Ok(Some(Received::Opened)) => {
@@ -156,7 +159,15 @@ impl<R: Role> Session<R> {
     /// The next event.
     #[must_use = "an event that is not looked at is lost"]
     pub fn poll_event(&mut self) -> Option<R::Event> {
-        self.events.pop_front()
+        if self.events.is_empty() {
+            self.take_parts();
+        }
+        let event = self.events.pop_front();
+        event.or_else(|| {
+            let is_due = mem::take(&mut self.owes_closed);
+            let reason = self.close_reason.as_ref().filter(|_| is_due)?;
+            Some(R::event(Shared::Closed(reason.clone())))
+        })
     }
 
     /// What waits to be written, if anything.
@@ -183,10 +194,7 @@ impl<R: Role> Session<R> {
     /// Whether input can be taken now: no event waits, no request waits for the application's
     /// answer, the peer takes our output, and the session is not closed.
     pub fn wants_read(&self) -> bool {
-        !self.is_closed()
-            && self.events.is_empty()
-            && !self.role.is_waiting()
-            && !self.connection.is_backlogged()
+        self.is_receptive() && !self.connection.has_parts()
     }
 
     /// Whether the session has ended. Events and output may still wait.
@@ -397,6 +405,21 @@ impl<R: Role> Session<R> {
         self.send_command(call.stream, &answer)
     }
 
+    /// Queues a message about a shared object.
+    ///
+    /// # Errors
+    ///
+    /// The session is not connected, too much waits already, or the message is too long.
+    pub fn send_shared_object(&mut self, message: &SharedObject) -> Result<(), RequestError> {
+        self.require(Phase::Connected)?;
+        self.require_room()?;
+        let raw = message
+            .to_raw()
+            .map_err(|length| RequestError::TooLong { length })?;
+        self.connection.send(ChunkStreamId::COMMAND, &raw);
+        Ok(())
+    }
+
     /// Queues a user control message.
     ///
     /// # Errors
@@ -422,7 +445,47 @@ impl<R: Role> Session<R> {
 
 /// What both roles build on.
 impl<R: Role> Session<R> {
+    /// Whether a message can be dealt with now.
+    fn is_receptive(&self) -> bool {
+        !self.is_closed()
+            && self.events.is_empty()
+            && !self.role.is_waiting()
+            && !self.connection.is_backlogged()
+    }
+
+    /// Takes the parts of an aggregate up to one that makes an event, so that no more of them wait
+    /// as events than one.
+    fn take_parts(&mut self) {
+        while self.events.is_empty() {
+            match self.connection.next_part() {
+                Ok(Some((stream, message))) => self.on_media(stream, message),
+                Ok(None) => return,
+                Err(error) => return self.end(error.into()),
+            }
+        }
+    }
+
     fn on_message(&mut self, now: Instant, stream: MessageStreamId, message: Message) {
+        match message {
+            Message::Command(command) if matches!(&*command.name, RESULT | ERROR) => {
+                match self.calls.finish(command.transaction_id) {
+                    Some(purpose) => R::on_response(self, now, purpose, Response::new(command)),
+                    None => self.connection.count_ignored(),
+                }
+            }
+            Message::Command(command) => R::on_command(self, now, stream, command),
+            Message::UserControl(event) => self.emit(R::event(Shared::UserControl(event))),
+            Message::SharedObject(message) if self.phase == Phase::Connected => {
+                self.emit(R::event(Shared::SharedObject(message)));
+            }
+            Message::SharedObject(_) => self.connection.count_ignored(),
+            Message::Frame(_) | Message::Other(_) => self.on_media(stream, message),
+            Message::Control(_) | Message::Aggregate(_) => {}
+        }
+    }
+
+    /// What may stand in an aggregate too.
+    fn on_media(&mut self, stream: MessageStreamId, message: Message) {
         match message {
             Message::Frame(frame) => {
                 let receiving = self.streams.resolve(stream, |state| state == R::RECEIVING);
@@ -434,19 +497,11 @@ impl<R: Role> Session<R> {
                     _ => self.connection.count_ignored(),
                 }
             }
-            Message::Command(command) if matches!(&*command.name, RESULT | ERROR) => {
-                match self.calls.finish(command.transaction_id) {
-                    Some(purpose) => R::on_response(self, now, purpose, Response::new(command)),
-                    None => self.connection.count_ignored(),
-                }
-            }
-            Message::Command(command) => R::on_command(self, now, stream, command),
-            Message::UserControl(event) => self.emit(R::event(Shared::UserControl(event))),
             Message::Other(raw) => {
                 self.connection.count_ignored();
                 self.emit(R::event(Shared::Unhandled(raw)));
             }
-            Message::Control(_) => {}
+            _ => {}
         }
     }
 
@@ -485,8 +540,8 @@ impl<R: Role> Session<R> {
         }
         self.phase = Phase::Closed;
         self.announced = SessionState::Closed;
-        self.close_reason = Some(reason.clone());
-        self.emit(R::event(Shared::Closed(reason)));
+        self.close_reason = Some(reason);
+        self.owes_closed = true;
     }
 
     fn idle_deadline(&self) -> Option<Instant> {

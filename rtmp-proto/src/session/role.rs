@@ -15,7 +15,7 @@ use crate::{
     error::CloseReason,
     flv::Frame,
     handshake::{HANDSHAKE_RANDOM_LEN, Handshake},
-    message::{Command, UserControl},
+    message::{Command, SharedObject, SwfVerification, UserControl},
     time::Instant,
 };
 
@@ -41,6 +41,8 @@ pub trait Behaviour: Sized + fmt::Debug {
         random: [u8; HANDSHAKE_RANDOM_LEN],
     ) -> Handshake;
     fn connection_config(config: &Self::Config) -> &ConnectionConfig;
+    /// What to say when the peer asks about the SWF file.
+    fn swf(config: &Self::Config) -> Option<SwfVerification>;
     fn event(shared: Shared) -> Self::Event;
     /// Whether a request of the peer waits for the application's answer.
     fn is_waiting(&self) -> bool;
@@ -72,6 +74,7 @@ pub enum Shared {
         stream: MessageStreamId,
         frame: Frame,
     },
+    SharedObject(SharedObject),
     UserControl(UserControl),
     Call(Call),
     Response(Response),

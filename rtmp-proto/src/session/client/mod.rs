@@ -24,7 +24,10 @@ use crate::{
     error::{CloseReason, RequestError},
     flv::{DataKind, Frame, FrameKind},
     handshake::{HANDSHAKE_RANDOM_LEN, Handshake},
-    message::{Command, Status, StatusCode, TransactionId, UserControl, encode_set_data_frame},
+    message::{
+        Command, SharedObject, Status, StatusCode, SwfVerification, TransactionId, UserControl,
+        encode_set_data_frame,
+    },
     time::Instant,
     url::RtmpUrl,
 };
@@ -91,6 +94,8 @@ pub enum ClientEvent {
         /// The frame.
         frame: Frame,
     },
+    /// A message about a shared object. What it means is up to the application.
+    SharedObject(SharedObject),
     /// A user control event other than a ping.
     UserControl(UserControl),
     /// A command without a meaning here.
@@ -414,10 +419,15 @@ impl Behaviour for Client {
         &config.connection
     }
 
+    fn swf(config: &ClientConfig) -> Option<SwfVerification> {
+        config.swf_verification
+    }
+
     fn event(shared: Shared) -> ClientEvent {
         match shared {
             Shared::StateChanged(state) => ClientEvent::StateChanged(state),
             Shared::Frame { stream, frame } => ClientEvent::Frame { stream, frame },
+            Shared::SharedObject(message) => ClientEvent::SharedObject(message),
             Shared::UserControl(event) => ClientEvent::UserControl(event),
             Shared::Call(call) => ClientEvent::Call(call),
             Shared::Response(response) => ClientEvent::Response(response),

@@ -1,13 +1,16 @@
 //! What a server says: answers to requests and to commands, statuses.
 
-use alloc::{string::ToString, vec::Vec};
+use alloc::string::ToString;
 
 use super::{Secret, Server};
 use crate::{
-    amf::{Object, Value, amf0},
+    amf::{Object, Value},
     chunk::{ChunkStreamId, MessageStreamId, MessageType, RawMessage},
     error::{CloseReason, Timeout},
-    message::{BandwidthLimit, Command, Control, Status, StatusCode, TransactionId, UserControl},
+    message::{
+        BandwidthLimit, Command, Control, SampleAccess, Status, StatusCode, TransactionId,
+        UserControl,
+    },
     session::{
         Phase, Session,
         call::{ERROR, RESULT},
@@ -192,11 +195,12 @@ impl Session<Server> {
 
     /// A player hears before the first frame that it may look at the samples.
     pub(super) fn queue_sample_access(&mut self, stream: MessageStreamId) {
-        let mut payload = Vec::new();
-        amf0::encode(&Value::from("|RtmpSampleAccess"), &mut payload);
-        amf0::encode(&Value::Boolean(true), &mut payload);
-        amf0::encode(&Value::Boolean(true), &mut payload);
-        let raw = RawMessage::new(MessageType::DATA, stream, Timestamp::ZERO, payload.into());
+        let access = SampleAccess {
+            audio: true,
+            video: true,
+        };
+        let payload = access.encode();
+        let raw = RawMessage::new(MessageType::DATA, stream, Timestamp::ZERO, payload);
         let raw = raw.expect("a name and two booleans");
         self.connection.send(ChunkStreamId::DATA, &raw);
     }

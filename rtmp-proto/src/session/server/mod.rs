@@ -22,7 +22,7 @@ use crate::{
     error::{CloseReason, RequestError, Timeout},
     flv::Frame,
     handshake::{HANDSHAKE_RANDOM_LEN, Handshake},
-    message::{Command, Status, StatusCode, UserControl},
+    message::{Command, SharedObject, Status, StatusCode, SwfVerification, UserControl},
     relay::{Batch, Portion},
     time::Instant,
 };
@@ -91,6 +91,8 @@ pub enum ServerEvent {
         /// Whether it wants video.
         video: bool,
     },
+    /// A message about a shared object. What it means is up to the application.
+    SharedObject(SharedObject),
     /// A user control event other than a ping.
     UserControl(UserControl),
     /// A command without a meaning here.
@@ -377,10 +379,15 @@ impl Behaviour for Server {
         &config.connection
     }
 
+    fn swf(_config: &ServerConfig) -> Option<SwfVerification> {
+        None
+    }
+
     fn event(shared: Shared) -> ServerEvent {
         match shared {
             Shared::StateChanged(state) => ServerEvent::StateChanged(state),
             Shared::Frame { stream, frame } => ServerEvent::Frame { stream, frame },
+            Shared::SharedObject(message) => ServerEvent::SharedObject(message),
             Shared::UserControl(event) => ServerEvent::UserControl(event),
             Shared::Call(call) => ServerEvent::Call(call),
             Shared::Response(response) => ServerEvent::Response(response),
