@@ -94,6 +94,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod amf;
+pub mod auth;
 mod backoff;
 mod capabilities;
 pub mod chunk;

@@ -190,7 +190,7 @@ fn pairs(query: &str) -> impl Iterator<Item = &str> {
     query.split('&').filter(|pair| !pair.is_empty())
 }
 
-fn percent_decode(text: &str) -> Cow<'_, str> {
+pub(crate) fn percent_decode(text: &str) -> Cow<'_, str> {
     match text.contains('%').then(|| decoded(text)).flatten() {
         Some(text) => Cow::Owned(text),
         None => Cow::Borrowed(text),

@@ -178,7 +178,7 @@ impl Handshake {
             role => digest::find(peer, role.peer_signer()),
         };
         self.report.peer_version = Some(peer.version());
-        self.report.peer_tail = peer.0.last_chunk().copied();
+        self.report.peer_tail = peer.0.last_chunk().copied().map(PeerTail);
         self.report.variant = Some(match found {
             Some((base, _)) => HandshakeVariant::Digest(base),
             None => HandshakeVariant::Simple,
@@ -283,7 +283,17 @@ pub struct HandshakeReport {
     /// What C2 or S2 was.
     pub reply: Option<HandshakeReply>,
     /// The last 32 bytes of C1 or S1: the key of SWF verification.
-    pub(crate) peer_tail: Option<[u8; 32]>,
+    pub(crate) peer_tail: Option<PeerTail>,
+}
+
+/// The end of C1 or S1, which `Debug` leaves out for its length.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PeerTail(pub(crate) [u8; 32]);
+
+impl fmt::Debug for PeerTail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
 }
 
 /// Why a peer's first byte cannot begin a handshake, with a guess at the peer's mistake.

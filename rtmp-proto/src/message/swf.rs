@@ -15,7 +15,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::UserControl;
-use crate::handshake::HandshakeReport;
+use crate::handshake::{HandshakeReport, PeerTail};
 
 /// What a server may ask about the SWF file of a player.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl SwfVerification {
     /// The answer to [`UserControl::SwfVerifyRequest`] on the connection that began with the
     /// handshake of `report`; `None` before S1 has come.
     pub fn answer(&self, report: &HandshakeReport) -> Option<UserControl> {
-        let key = report.peer_tail?;
+        let PeerTail(key) = report.peer_tail?;
         let mut hmac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes keys of any length");
         hmac.update(&self.hash);
         let mut proof = Vec::with_capacity(42);
@@ -69,7 +69,7 @@ mod tests {
         let swf = SwfVerification::new([1; 32], 0x0102_0304);
         let mut report = HandshakeReport::default();
         assert_eq!(swf.answer(&report), None);
-        report.peer_tail = Some([2; 32]);
+        report.peer_tail = Some(PeerTail([2; 32]));
         let proof = hex!(
             "01 01 01020304 01020304"
             "a580c1f29ec1828ef7e5156878fe2a33b72125af667d11e447080fa414dd3ace"

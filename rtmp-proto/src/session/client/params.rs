@@ -86,6 +86,11 @@ impl ConnectParams {
         self.with_capabilities(&capabilities.with_caps_ex(caps_ex))
     }
 
+    /// The text of the property `name`.
+    pub(crate) fn property(&self, name: &str) -> Option<&str> {
+        self.properties.get(name)?.as_str()
+    }
+
     /// These parameters with one more property, or another value of one.
     #[must_use]
     pub fn with_property(mut self, name: &str, value: impl Into<Value>) -> Self {
