@@ -63,6 +63,10 @@ pub struct ServerConfig {
     /// What is said in the answer to a client that says what it can do. Default
     /// [`Capabilities::forwarding`]: everything passes through.
     pub capabilities: Capabilities,
+    /// Whether clients that ask for RTMPE get it. Default off: it is for compatibility, not security,
+    /// and the random bytes of each session must then be unpredictable.
+    #[cfg(feature = "rtmpe")]
+    pub accepts_encryption: bool,
 }
 
 impl Default for ServerConfig {
@@ -71,6 +75,8 @@ impl Default for ServerConfig {
             connection: ConnectionConfig::default(),
             fms_version: "FMS/3,5,7,7009".into(),
             capabilities: Capabilities::forwarding(),
+            #[cfg(feature = "rtmpe")]
+            accepts_encryption: false,
         }
     }
 }

@@ -1,9 +1,13 @@
 //! Handshake, then chunks: everything of a session that is not a command.
 
+#[cfg(feature = "rtmpe")]
+use alloc::vec::Vec;
 use core::{mem, time::Duration};
 
 use bytes::Buf;
 
+#[cfg(feature = "rtmpe")]
+use crate::rtmpe::Ciphers;
 use crate::{
     chunk::{
         ChunkDecoder, ChunkEncoder, ChunkStreamId, HeaderCompression, MessageStreamId, MessageType,
@@ -31,6 +35,9 @@ pub(crate) struct Connection {
     report: HandshakeReport,
     limits: Limits,
     decoder: ChunkDecoder,
+    /// Of an encrypted connection, once the handshake is finished.
+    #[cfg(feature = "rtmpe")]
+    ciphers: Option<Ciphers>,
     /// What is left of the last aggregate.
     parts: Option<Aggregate>,
     swf: Option<SwfVerification>,
@@ -72,6 +79,8 @@ impl Connection {
             handshake: Some(handshake),
             limits: config.limits.clone(),
             decoder: ChunkDecoder::new(&config.limits, config.leniency),
+            #[cfg(feature = "rtmpe")]
+            ciphers: None,
             parts: None,
             swf,
             encoder: ChunkEncoder::new(config.header_compression),
@@ -121,6 +130,20 @@ impl Connection {
             result?;
             return Ok(self.handshake.is_none().then_some(Received::Opened));
         }
+        #[cfg(feature = "rtmpe")]
+        if let Some(mut ciphers) = self.ciphers.take() {
+            let received = self.receive_message(now, &mut ciphers.incoming.read(input));
+            self.ciphers = Some(ciphers);
+            return received;
+        }
+        self.receive_message(now, input)
+    }
+
+    fn receive_message(
+        &mut self,
+        now: Instant,
+        input: &mut impl Buf,
+    ) -> Result<Option<Received>, Error> {
         loop {
             if let Some((stream, message)) = self.next_part()? {
                 return Ok(Some(Received::Message { stream, message }));
@@ -216,20 +239,39 @@ impl Connection {
         }
         self.report = handshake.report();
         if handshake.is_finished() {
+            #[cfg(feature = "rtmpe")]
+            {
+                self.ciphers = handshake.take_ciphers();
+            }
             self.handshake = None;
         }
     }
 
     /// Queues `message`.
     pub(crate) fn send(&mut self, csid: ChunkStreamId, message: &RawMessage) {
-        self.encoder.encode(csid, message, &mut self.output);
         self.sent.messages += 1;
+        #[cfg(feature = "rtmpe")]
+        if let Some(ciphers) = &mut self.ciphers {
+            let mut plain = SendQueue::new();
+            self.encoder.encode(csid, message, &mut plain);
+            let mut bytes = Vec::with_capacity(plain.len());
+            while let Some(mut transmit) = plain.transmit() {
+                let len = transmit.chunk().len();
+                bytes.extend_from_slice(transmit.chunk());
+                transmit.advance(len);
+            }
+            ciphers.outgoing.apply(&mut bytes);
+            return self.output.share(bytes.into());
+        }
+        self.encoder.encode(csid, message, &mut self.output);
     }
 
     /// Queues messages encoded before, if they are as this connection's encoder would make them.
     pub(crate) fn send_wire(&mut self, wire: &Wire) -> bool {
         let is_alike = wire.chunk_size == self.encoder.chunk_size()
             && self.encoder.compression() == HeaderCompression::Off;
+        #[cfg(feature = "rtmpe")]
+        let is_alike = is_alike && self.ciphers.is_none();
         if is_alike {
             for piece in &wire.pieces {
                 self.output.share(piece.clone());

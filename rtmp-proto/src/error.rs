@@ -123,6 +123,11 @@ pub enum RequestError {
         /// Bytes that wait.
         queued: usize,
     },
+    /// The URL asks for RTMPE, which the handshake of this session does not offer
+    /// ([`HandshakeMode::Encrypted`](crate::handshake::HandshakeMode::Encrypted)).
+    #[cfg(feature = "rtmpe")]
+    #[error("the URL asks for encryption, the handshake does not")]
+    NotEncrypted,
     /// The values take more than a message can carry.
     #[error("command of {length} bytes is longer than a message can be")]
     TooLong {

@@ -86,6 +86,9 @@
 //! - `serde`: types of your own in the place of [`amf`] values. Off by default.
 //! - `std`: [`Transmit`] has `chunks_vectored`, for vectored writes. Off by default; the adapters turn
 //!   it on.
+//! - `rtmpe`: RTMPE, the encryption of Flash Player (module `rtmpe`). Off by default: it is for
+//!   compatibility, not security.
+//! - `rtmpt`: RTMPT, the tunnel through HTTP (module `rtmpt`). Off by default.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -111,6 +114,10 @@ mod reconnect;
 pub mod relay;
 mod republisher;
 mod retry;
+#[cfg(feature = "rtmpe")]
+pub mod rtmpe;
+#[cfg(feature = "rtmpt")]
+pub mod rtmpt;
 mod session;
 mod stats;
 mod stream_name;

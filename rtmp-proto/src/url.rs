@@ -1,4 +1,4 @@
-//! `rtmp://` and `rtmps://` URLs.
+//! `rtmp://` and `rtmps://` URLs, and those of their relatives.
 
 use alloc::{
     format,
@@ -45,7 +45,12 @@ impl RtmpUrl {
 
     /// Whether the connection is made over TLS.
     pub fn is_tls(&self) -> bool {
-        self.scheme == Scheme::Rtmps
+        match self.scheme {
+            Scheme::Rtmps => true,
+            #[cfg(feature = "rtmpt")]
+            Scheme::Rtmpts => true,
+            _ => false,
+        }
     }
 
     /// The host name or address; an IPv6 address without brackets.
@@ -167,6 +172,18 @@ pub enum Scheme {
     Rtmp,
     /// RTMP over TLS.
     Rtmps,
+    /// [RTMPE](crate::rtmpe) over TCP.
+    #[cfg(feature = "rtmpe")]
+    Rtmpe,
+    /// [RTMPT](crate::rtmpt): RTMP in HTTP.
+    #[cfg(feature = "rtmpt")]
+    Rtmpt,
+    /// RTMP in HTTPS.
+    #[cfg(feature = "rtmpt")]
+    Rtmpts,
+    /// RTMPE in HTTP.
+    #[cfg(all(feature = "rtmpe", feature = "rtmpt"))]
+    Rtmpte,
 }
 
 impl Scheme {
@@ -175,20 +192,49 @@ impl Scheme {
         match self {
             Self::Rtmp => "rtmp",
             Self::Rtmps => "rtmps",
+            #[cfg(feature = "rtmpe")]
+            Self::Rtmpe => "rtmpe",
+            #[cfg(feature = "rtmpt")]
+            Self::Rtmpt => "rtmpt",
+            #[cfg(feature = "rtmpt")]
+            Self::Rtmpts => "rtmpts",
+            #[cfg(all(feature = "rtmpe", feature = "rtmpt"))]
+            Self::Rtmpte => "rtmpte",
         }
     }
 
-    /// The port used when a URL names none: 1935 or 443.
+    /// The port used when a URL names none: 1935, 443 with TLS, 80 in HTTP.
     pub const fn default_port(self) -> u16 {
         match self {
             Self::Rtmp => 1935,
             Self::Rtmps => 443,
+            #[cfg(feature = "rtmpe")]
+            Self::Rtmpe => 1935,
+            #[cfg(feature = "rtmpt")]
+            Self::Rtmpt => 80,
+            #[cfg(feature = "rtmpt")]
+            Self::Rtmpts => 443,
+            #[cfg(all(feature = "rtmpe", feature = "rtmpt"))]
+            Self::Rtmpte => 80,
         }
     }
 
     fn parse(scheme: &str) -> Option<Self> {
-        [Self::Rtmp, Self::Rtmps]
-            .into_iter()
+        let known = &[
+            Self::Rtmp,
+            Self::Rtmps,
+            #[cfg(feature = "rtmpe")]
+            Self::Rtmpe,
+            #[cfg(feature = "rtmpt")]
+            Self::Rtmpt,
+            #[cfg(feature = "rtmpt")]
+            Self::Rtmpts,
+            #[cfg(all(feature = "rtmpe", feature = "rtmpt"))]
+            Self::Rtmpte,
+        ];
+        known
+            .iter()
+            .copied()
             .find(|known| known.as_str().eq_ignore_ascii_case(scheme))
     }
 }
@@ -200,7 +246,7 @@ pub enum UrlError {
     /// Nothing is followed by `://`.
     #[error("the URL has no scheme, such as rtmp://")]
     MissingScheme,
-    /// The scheme is neither `rtmp` nor `rtmps`.
+    /// The scheme is neither `rtmp` nor `rtmps`, nor another one that a feature adds.
     #[error("the scheme of the URL is neither rtmp nor rtmps")]
     UnknownScheme,
     /// No host is named.
@@ -384,7 +430,10 @@ mod tests {
         for url in [
             "://h",
             "http://h/",
+            "rtmpfp://h/",
+            #[cfg(not(feature = "rtmpt"))]
             "rtmpt://h/",
+            #[cfg(not(feature = "rtmpe"))]
             "rtmpe://h/",
             "/rtmp://h/",
         ] {
@@ -415,6 +464,22 @@ mod tests {
             let url = format!("rtmp://h/live/x{c}y");
             let position = 15;
             assert_eq!(error(&url), UrlError::ForbiddenCharacter { position });
+        }
+    }
+
+    #[cfg(all(feature = "rtmpe", feature = "rtmpt"))]
+    #[test]
+    fn relatives() {
+        for (url, scheme, port, is_tls) in [
+            ("rtmpe://h/live/x", Scheme::Rtmpe, 1935, false),
+            ("rtmpt://h/live/x", Scheme::Rtmpt, 80, false),
+            ("rtmpts://h/live/x", Scheme::Rtmpts, 443, true),
+            ("rtmpte://h/live/x", Scheme::Rtmpte, 80, false),
+        ] {
+            let parsed = parse(url);
+            assert_eq!((parsed.scheme(), parsed.port()), (scheme, port));
+            assert_eq!(parsed.is_tls(), is_tls);
+            assert_eq!(format!("{}/x", parsed.tc_url()), url);
         }
     }
 

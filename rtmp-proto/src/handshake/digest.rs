@@ -20,6 +20,8 @@ use nom::{IResult, Parser, bytes::complete::take, number::complete::u8, sequence
 use sha2::Sha256;
 
 use super::packet::{PACKET_LEN, Packet};
+#[cfg(feature = "rtmpe")]
+use crate::rtmpe::PUBLIC_KEY_LEN;
 
 /// Where in C1 or S1 the four bytes stand that locate the digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,33 @@ impl DigestBase {
             Self::At772 => 772,
         }
     }
+}
+
+/// Where the public key of RTMPE stands in a packet whose digest is at `base`: in the block that
+/// the digest is not in, at a place computed from its last four bytes.
+#[cfg(feature = "rtmpe")]
+fn key_position(packet: &Packet, base: DigestBase) -> usize {
+    let (offsets, start) = match base {
+        DigestBase::At8 => (1532, 772),
+        DigestBase::At772 => (768, 8),
+    };
+    let bytes = packet.0.iter().skip(offsets).take(4);
+    let sum: usize = bytes.copied().map(usize::from).sum();
+    start + sum % KEY_POSITIONS
+}
+
+/// The public key in a packet whose digest is at `base`.
+#[cfg(feature = "rtmpe")]
+pub(super) fn public_key(packet: &Packet, base: DigestBase) -> [u8; PUBLIC_KEY_LEN] {
+    let start = key_position(packet, base);
+    let rest = packet.0.get(start..).and_then(<[u8]>::first_chunk);
+    *rest.expect("the last key position ends before its offset bytes")
+}
+
+/// Puts a public key into a packet whose digest will be at `base`.
+#[cfg(feature = "rtmpe")]
+pub(super) fn set_public_key(packet: &mut Packet, base: DigestBase, key: &[u8; PUBLIC_KEY_LEN]) {
+    packet.write(key_position(packet, base), key);
 }
 
 /// A digest or signature.
@@ -156,6 +185,10 @@ const SIGNED_LEN: usize = PACKET_LEN - DIGEST_LEN;
 
 /// A block of 764 bytes less four for the offset and the digest itself.
 const DIGEST_POSITIONS: usize = 728;
+
+/// A block of 764 bytes less four for the offset and the 128 of the key.
+#[cfg(feature = "rtmpe")]
+const KEY_POSITIONS: usize = 632;
 
 /// What follows the name in both full keys.
 const KEY_TAIL: [u8; 32] = [

@@ -26,6 +26,8 @@ use core::{fmt, mem};
 use bytes::{Buf, BufMut};
 use thiserror::Error;
 
+#[cfg(feature = "rtmpe")]
+use crate::rtmpe::{Ciphers, KeyExchange};
 use crate::time::Instant;
 
 pub use digest::DigestBase;
@@ -65,6 +67,8 @@ pub struct Handshake {
     /// The digest in `own`, if it has one.
     own_digest: Option<Digest>,
     report: HandshakeReport,
+    #[cfg(feature = "rtmpe")]
+    encryption: Encryption,
 }
 
 impl Handshake {
@@ -74,10 +78,19 @@ impl Handshake {
     pub fn client(now: Instant, mode: HandshakeMode, random: [u8; HANDSHAKE_RANDOM_LEN]) -> Self {
         let mut handshake = Self::new(Role::Client, random);
         handshake.own.set_time(now);
-        if mode == HandshakeMode::Digest {
-            handshake.sign_own(CLIENT_VERSION, DigestBase::At8);
-        }
-        handshake.transmit.push(PROTOCOL_VERSION);
+        let protocol = match mode {
+            HandshakeMode::Simple => PROTOCOL_VERSION,
+            HandshakeMode::Digest => {
+                handshake.sign_own(CLIENT_VERSION, DigestBase::At8);
+                PROTOCOL_VERSION
+            }
+            #[cfg(feature = "rtmpe")]
+            HandshakeMode::Encrypted => {
+                handshake.begin_exchange(ENCRYPTING_CLIENT_VERSION, DigestBase::At772);
+                ENCRYPTED_PROTOCOL_VERSION
+            }
+        };
+        handshake.transmit.push(protocol);
         handshake.transmit.extend_from_slice(&handshake.own.0[..]);
         handshake
     }
@@ -85,6 +98,14 @@ impl Handshake {
     /// A server's side, waiting for C0.
     pub fn server(random: [u8; HANDSHAKE_RANDOM_LEN]) -> Self {
         Self::new(Role::Server, random)
+    }
+
+    /// This server's side, prepared to encrypt for clients that ask for RTMPE.
+    #[cfg(feature = "rtmpe")]
+    #[must_use]
+    pub fn accepting_encryption(mut self) -> Self {
+        self.encryption.is_accepted = true;
+        self
     }
 
     /// Consumes what belongs to the handshake and nothing after it.
@@ -139,8 +160,16 @@ impl Handshake {
         self.report
     }
 
+    /// The ciphers of the chunk stream, if it is encrypted, once the handshake is finished.
+    #[cfg(feature = "rtmpe")]
+    pub(crate) fn take_ciphers(&mut self) -> Option<Ciphers> {
+        self.encryption.ciphers.take()
+    }
+
     fn new(role: Role, random: [u8; HANDSHAKE_RANDOM_LEN]) -> Self {
         Self {
+            #[cfg(feature = "rtmpe")]
+            encryption: Encryption::new(random),
             role,
             state: State::AwaitVersion,
             received: Vec::new(),
@@ -164,10 +193,29 @@ impl Handshake {
 
     fn on_version(&mut self, version: u8) {
         self.report.peer_protocol = Some(version);
-        self.state = match self.role.check_version(version) {
+        let checked = self.role.check_version(version);
+        #[cfg(feature = "rtmpe")]
+        let checked = checked.and_then(|()| self.check_encryption(version));
+        self.state = match checked {
             Ok(()) => State::AwaitOpening,
             Err(error) => State::Failed(error),
         };
+    }
+
+    /// Whether S0 is what a client that asked for encryption wants, and whether C0 asks for it.
+    #[cfg(feature = "rtmpe")]
+    fn check_encryption(&mut self, version: u8) -> Result<(), HandshakeError> {
+        let is_encrypted = version == ENCRYPTED_PROTOCOL_VERSION;
+        match self.role {
+            Role::Client if self.encryption.exchange.is_some() && !is_encrypted => {
+                Err(HandshakeError::EncryptionRefused { version })
+            }
+            Role::Server if self.encryption.is_accepted && is_encrypted => {
+                self.encryption.is_asked_for = true;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// C1 or S1 has come.
@@ -183,6 +231,16 @@ impl Handshake {
             Some((base, _)) => HandshakeVariant::Digest(base),
             None => HandshakeVariant::Simple,
         });
+        #[cfg(not(feature = "rtmpe"))]
+        let protocol = PROTOCOL_VERSION;
+        #[cfg(feature = "rtmpe")]
+        let protocol = match self.on_opening_key(peer, found) {
+            Ok(protocol) => protocol,
+            Err(error) => {
+                self.state = State::Failed(error);
+                return;
+            }
+        };
         if self.role == Role::Server {
             self.own.set_time(now);
             // Without a digest the version stays 0: ffmpeg's player looks for one otherwise.
@@ -190,7 +248,7 @@ impl Handshake {
                 self.sign_own(SERVER_VERSION, base);
             }
             self.transmit.reserve_exact(1 + 2 * PACKET_LEN);
-            self.transmit.push(PROTOCOL_VERSION);
+            self.transmit.push(protocol);
             self.transmit.extend_from_slice(&self.own.0[..]);
         }
         // The whole packet is repeated, the field `time2` included: OBS, librtmp and krtmp compare
@@ -217,6 +275,44 @@ impl Handshake {
             HandshakeReply::Unrelated
         });
         self.state = State::Finished;
+    }
+
+    /// Makes a key pair and puts the public key into C1.
+    #[cfg(feature = "rtmpe")]
+    fn begin_exchange(&mut self, version: u32, base: DigestBase) {
+        let exchange = KeyExchange::new(&self.encryption.seed);
+        digest::set_public_key(&mut self.own, base, exchange.public());
+        self.encryption.exchange = Some(exchange);
+        self.sign_own(version, base);
+    }
+
+    /// C1 or S1 has come, with a public key if the chunk stream will be encrypted. Gives S0.
+    #[cfg(feature = "rtmpe")]
+    fn on_opening_key(
+        &mut self,
+        peer: &Packet,
+        found: Option<(DigestBase, Digest)>,
+    ) -> Result<u8, HandshakeError> {
+        if self.encryption.exchange.is_none() && !self.encryption.is_asked_for {
+            return Ok(PROTOCOL_VERSION);
+        }
+        let (base, _) = found.ok_or(HandshakeError::NoDigest)?;
+        let peer_public = digest::public_key(peer, base);
+        let exchange = match self.encryption.exchange.take() {
+            Some(exchange) => exchange,
+            None => {
+                let exchange = KeyExchange::new(&self.encryption.seed);
+                digest::set_public_key(&mut self.own, base, exchange.public());
+                exchange
+            }
+        };
+        let secret = exchange
+            .shared_secret(&peer_public)
+            .ok_or(HandshakeError::InvalidPublicKey)?;
+        let ciphers = Ciphers::new(&secret, exchange.public(), &peer_public);
+        self.encryption.ciphers = Some(ciphers);
+        self.report.variant = Some(HandshakeVariant::Encrypted(base));
+        Ok(ENCRYPTED_PROTOCOL_VERSION)
     }
 
     fn sign_own(&mut self, version: u32, base: DigestBase) {
@@ -246,6 +342,10 @@ pub enum HandshakeMode {
     /// C1 with a digest at base 8 and a player's version, as ffmpeg sends it. A server that knows
     /// no digests answers as in the simple variant.
     Digest,
+    /// RTMPE: C1 with a public key and a digest at base 772, as ffmpeg sends it. A server that does
+    /// not encrypt ends the session. The handshake's random bytes must be unpredictable.
+    #[cfg(feature = "rtmpe")]
+    Encrypted,
 }
 
 /// The variant that ran.
@@ -256,6 +356,9 @@ pub enum HandshakeVariant {
     Simple,
     /// Packets are signed; the peer's digest was found here.
     Digest(DigestBase),
+    /// Packets are signed, and what follows them is encrypted.
+    #[cfg(feature = "rtmpe")]
+    Encrypted(DigestBase),
 }
 
 /// What the peer's C2 or S2 turned out to be.
@@ -326,6 +429,47 @@ pub enum HandshakeError {
         /// The byte received.
         first: u8,
     },
+    /// The server answered a request for RTMPE with another version.
+    #[cfg(feature = "rtmpe")]
+    #[error("the server does not encrypt (it answered with version {version})")]
+    EncryptionRefused {
+        /// The version it answered with.
+        version: u8,
+    },
+    /// RTMPE without the digest that tells where the public key is.
+    #[cfg(feature = "rtmpe")]
+    #[error("encryption asked for without a digest")]
+    NoDigest,
+    /// RTMPE with a public key that would make the secret known to all.
+    #[cfg(feature = "rtmpe")]
+    #[error("invalid public key")]
+    InvalidPublicKey,
+}
+
+/// How far the key exchange of RTMPE is.
+#[cfg(feature = "rtmpe")]
+struct Encryption {
+    seed: [u8; HANDSHAKE_RANDOM_LEN],
+    /// A server encrypts for clients that ask for it.
+    is_accepted: bool,
+    /// The client has asked for it.
+    is_asked_for: bool,
+    /// Our keys, while the peer's are awaited.
+    exchange: Option<KeyExchange>,
+    ciphers: Option<Ciphers>,
+}
+
+#[cfg(feature = "rtmpe")]
+impl Encryption {
+    const fn new(seed: [u8; HANDSHAKE_RANDOM_LEN]) -> Self {
+        Self {
+            seed,
+            is_accepted: false,
+            is_asked_for: false,
+            exchange: None,
+            ciphers: None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -384,6 +528,14 @@ enum State {
 
 /// C0 and S0.
 const PROTOCOL_VERSION: u8 = 3;
+
+/// C0 and S0 of RTMPE.
+#[cfg(feature = "rtmpe")]
+const ENCRYPTED_PROTOCOL_VERSION: u8 = 6;
+
+/// As in ffmpeg's C1 when it asks for RTMPE.
+#[cfg(feature = "rtmpe")]
+const ENCRYPTING_CLIENT_VERSION: u32 = 0x8000_0302;
 
 /// Flash Player 9.0.124.2, as in ffmpeg's C1.
 const CLIENT_VERSION: u32 = 0x0900_7C02;

@@ -31,6 +31,8 @@ use crate::{
     time::Instant,
     url::RtmpUrl,
 };
+#[cfg(feature = "rtmpe")]
+use crate::{handshake::HandshakeMode, url::Scheme};
 
 use self::dialogue::failure;
 pub use self::{
@@ -155,6 +157,7 @@ impl Session<Client> {
         url: &RtmpUrl,
         params: ConnectParams,
     ) -> Result<(), RequestError> {
+        self.require_scheme(url)?;
         self.connect(now, params)?;
         self.role.goal = Some(Goal::Publish(url.stream().to_owned()));
         Ok(())
@@ -181,8 +184,29 @@ impl Session<Client> {
         url: &RtmpUrl,
         params: ConnectParams,
     ) -> Result<(), RequestError> {
+        self.require_scheme(url)?;
         self.connect(now, params)?;
         self.role.goal = Some(Goal::Play(url.stream().to_owned()));
+        Ok(())
+    }
+
+    /// Nobody who asks for encryption shall go without.
+    #[cfg(feature = "rtmpe")]
+    fn require_scheme(&self, url: &RtmpUrl) -> Result<(), RequestError> {
+        let is_asked_for = match url.scheme() {
+            Scheme::Rtmpe => true,
+            #[cfg(feature = "rtmpt")]
+            Scheme::Rtmpte => true,
+            _ => false,
+        };
+        match is_asked_for && self.config.handshake != HandshakeMode::Encrypted {
+            true => Err(RequestError::NotEncrypted),
+            false => Ok(()),
+        }
+    }
+
+    #[cfg(not(feature = "rtmpe"))]
+    fn require_scheme(&self, _url: &RtmpUrl) -> Result<(), RequestError> {
         Ok(())
     }
 }

@@ -369,10 +369,16 @@ impl Behaviour for Server {
 
     fn handshake(
         _now: Instant,
-        _config: &ServerConfig,
+        config: &ServerConfig,
         random: [u8; HANDSHAKE_RANDOM_LEN],
     ) -> Handshake {
-        Handshake::server(random)
+        let handshake = Handshake::server(random);
+        #[cfg(feature = "rtmpe")]
+        if config.accepts_encryption {
+            return handshake.accepting_encryption();
+        }
+        let _ = config;
+        handshake
     }
 
     fn connection_config(config: &ServerConfig) -> &ConnectionConfig {
