@@ -25,6 +25,13 @@ pub struct ConnectionConfig {
     pub chunk_size: ChunkSize,
     /// Headers of outgoing chunks. Default off, so that the same chunks serve every player.
     pub header_compression: HeaderCompression,
+    /// Whether small messages are sent between the chunks of large ones, so that audio, answers and
+    /// acknowledgements do not wait behind a key frame on a slow network
+    /// ([`Interleaver`](crate::chunk::Interleaver)). It takes small chunks to be of use, 4096 bytes
+    /// for instance. Default off: some deployed readers keep one message at a time for all chunk
+    /// streams, or count chunks from the beginning of a message (older membrane, HPRTMP, lal and
+    /// Node-Media-Server with changing chunk sizes).
+    pub interleaving: bool,
     /// The window announced to the peer: it is to acknowledge at least every so many bytes.
     /// Default 2 500 000 (SRS, mediamtx).
     pub window_ack_size: u32,
@@ -44,6 +51,7 @@ impl Default for ConnectionConfig {
             leniency: Leniency::default(),
             chunk_size: ChunkSize::new(65_536).expect("within 1..=0x7FFFFFFF"),
             header_compression: HeaderCompression::Off,
+            interleaving: false,
             window_ack_size: 2_500_000,
             enforce_peer_bandwidth: false,
             ping_interval: Some(Duration::from_secs(60)),

@@ -10,8 +10,8 @@ use bytes::Buf;
 use crate::rtmpe::Ciphers;
 use crate::{
     chunk::{
-        ChunkDecoder, ChunkEncoder, ChunkStreamId, HeaderCompression, MessageStreamId, MessageType,
-        RawMessage,
+        ChunkDecoder, ChunkEncoder, ChunkStreamId, HeaderCompression, Interleaver, MessageStreamId,
+        MessageType, RawMessage, Turn,
     },
     config::ConnectionConfig,
     error::{Error, Timeout},
@@ -42,6 +42,8 @@ pub(crate) struct Connection {
     parts: Option<Aggregate>,
     swf: Option<SwfVerification>,
     encoder: ChunkEncoder,
+    /// Messages that are not encoded yet, if they are sent in turns.
+    interleaver: Option<Interleaver>,
     output: SendQueue,
     acks: Acknowledgements,
     bandwidth: PeerBandwidth,
@@ -84,6 +86,7 @@ impl Connection {
             parts: None,
             swf,
             encoder: ChunkEncoder::new(config.header_compression),
+            interleaver: config.interleaving.then(Interleaver::new),
             output: SendQueue::new(),
             acks: Acknowledgements::default(),
             bandwidth: PeerBandwidth {
@@ -247,13 +250,75 @@ impl Connection {
         }
     }
 
-    /// Queues `message`.
+    /// Queues media, which may overtake larger media.
     pub(crate) fn send(&mut self, csid: ChunkStreamId, message: &RawMessage) {
+        self.queue(csid, message, Turn::InTurn);
+    }
+
+    /// Queues a command, which comes after all that was sent before. Answers, on which nothing
+    /// depends but what the peer waits for, may overtake media.
+    pub(crate) fn send_command(&mut self, message: &RawMessage, is_answer: bool) {
+        let turn = match is_answer {
+            true => Turn::AtOnce,
+            false => Turn::AfterAll,
+        };
+        self.queue(ChunkStreamId::COMMAND, message, turn);
+    }
+
+    /// Queues a protocol control message and applies it to what follows.
+    pub(crate) fn send_control(&mut self, control: Control) {
+        if let Control::SetChunkSize(size) = control {
+            // Some readers count on the size not to change within a message.
+            self.encode_until(usize::MAX);
+            self.queue(ChunkStreamId::CONTROL, &control.encode(), Turn::AtOnce);
+            self.encode_until(usize::MAX);
+            return self.encoder.set_chunk_size(size);
+        }
+        self.queue(ChunkStreamId::CONTROL, &control.encode(), Turn::AtOnce);
+        if let Control::WindowAckSize { window } = control {
+            self.window_out = Some(window);
+        }
+    }
+
+    /// Queues a user control message.
+    pub(crate) fn send_user_control(&mut self, event: &UserControl) {
+        let turn = match event {
+            UserControl::PingRequest(_)
+            | UserControl::PingResponse(_)
+            | UserControl::SetBufferLength { .. }
+            | UserControl::SwfVerifyRequest
+            | UserControl::SwfVerifyResponse(_) => Turn::AtOnce,
+            // They say how far a stream is.
+            _ => Turn::AfterAll,
+        };
+        self.queue(ChunkStreamId::CONTROL, &event.encode(), turn);
+    }
+
+    fn queue(&mut self, csid: ChunkStreamId, message: &RawMessage, turn: Turn) {
         self.sent.messages += 1;
+        match &mut self.interleaver {
+            Some(interleaver) => interleaver.push(csid, message.clone(), turn),
+            None => self.write(|encoder, output| encoder.encode(csid, message, output)),
+        }
+    }
+
+    /// Encodes messages that wait for their turn until `len` bytes of output wait.
+    fn encode_until(&mut self, len: usize) {
+        let Some(mut interleaver) = self.interleaver.take() else {
+            return;
+        };
+        while self.output.len() < len
+            && self.write(|encoder, output| interleaver.write_chunk(encoder, output))
+        {}
+        self.interleaver = Some(interleaver);
+    }
+
+    /// Adds what `encode` writes to the output.
+    fn write<T>(&mut self, encode: impl FnOnce(&mut ChunkEncoder, &mut SendQueue) -> T) -> T {
         #[cfg(feature = "rtmpe")]
         if let Some(ciphers) = &mut self.ciphers {
             let mut plain = SendQueue::new();
-            self.encoder.encode(csid, message, &mut plain);
+            let result = encode(&mut self.encoder, &mut plain);
             let mut bytes = Vec::with_capacity(plain.len());
             while let Some(mut transmit) = plain.transmit() {
                 let len = transmit.chunk().len();
@@ -261,15 +326,18 @@ impl Connection {
                 transmit.advance(len);
             }
             ciphers.outgoing.apply(&mut bytes);
-            return self.output.share(bytes.into());
+            self.output.share(bytes.into());
+            return result;
         }
-        self.encoder.encode(csid, message, &mut self.output);
+        encode(&mut self.encoder, &mut self.output)
     }
 
-    /// Queues messages encoded before, if they are as this connection's encoder would make them.
+    /// Queues messages encoded before, if they are as this connection's encoder would make them and
+    /// nothing else is to be done to them.
     pub(crate) fn send_wire(&mut self, wire: &Wire) -> bool {
         let is_alike = wire.chunk_size == self.encoder.chunk_size()
-            && self.encoder.compression() == HeaderCompression::Off;
+            && self.encoder.compression() == HeaderCompression::Off
+            && self.interleaver.is_none();
         #[cfg(feature = "rtmpe")]
         let is_alike = is_alike && self.ciphers.is_none();
         if is_alike {
@@ -281,39 +349,32 @@ impl Connection {
         is_alike
     }
 
-    /// Queues a protocol control message and applies it to what follows.
-    pub(crate) fn send_control(&mut self, control: Control) {
-        self.send(ChunkStreamId::CONTROL, &control.encode());
-        match control {
-            Control::SetChunkSize(size) => self.encoder.set_chunk_size(size),
-            Control::WindowAckSize { window } => self.window_out = Some(window),
-            _ => {}
-        }
-    }
-
-    /// Queues a user control message.
-    pub(crate) fn send_user_control(&mut self, event: &UserControl) {
-        self.send(ChunkStreamId::CONTROL, &event.encode());
+    /// Bytes of messages that are not encoded yet.
+    fn pending_len(&self) -> usize {
+        self.interleaver
+            .as_ref()
+            .map_or(0, Interleaver::pending_len)
     }
 
     /// Whether media must wait: the queue has reached its limit, or the peer's bandwidth limit is
     /// enforced and unacknowledged.
     pub(crate) fn is_congested(&self) -> bool {
-        self.output.len() > self.limits.output_queue
-            || self.bandwidth.is_exhausted(self.output.total())
+        let sent = self.output.total() + self.pending_len() as u64;
+        self.is_backlogged() || self.bandwidth.is_exhausted(sent)
     }
 
     /// Whether the peer fails to take our replies, so that it must not cause more.
     pub(crate) fn is_backlogged(&self) -> bool {
-        self.output.len() > self.limits.output_queue
+        self.queued_len() > self.limits.output_queue
     }
 
     pub(crate) fn queued_len(&self) -> usize {
-        self.output.len()
+        self.output.len() + self.pending_len()
     }
 
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
         self.queue_replies();
+        self.encode_until(ENCODED_AHEAD);
         self.output.transmit()
     }
 
@@ -344,6 +405,8 @@ impl Connection {
         if swf && let Some(proof) = self.swf.and_then(|swf| swf.answer(&self.report)) {
             self.send_user_control(&proof);
         }
+        // What still waits for its turn after this is next, so it need not be counted.
+        self.encode_until(ENCODED_AHEAD);
         self.replies.queued_until = self.output.total();
     }
 
@@ -353,7 +416,7 @@ impl Connection {
     pub(crate) fn poll_timeout(&self, is_listening: bool) -> Option<Instant> {
         let is_pinging = is_listening && self.handshake.is_none();
         let ping = is_pinging.then(|| self.liveness.deadline());
-        let stall = (!self.output.is_empty()).then(|| self.stall.deadline());
+        let stall = (self.queued_len() > 0).then(|| self.stall.deadline());
         [ping.flatten(), stall].into_iter().flatten().min()
     }
 
@@ -362,14 +425,15 @@ impl Connection {
         now: Instant,
         is_listening: bool,
     ) -> Result<(), Timeout> {
-        self.stall.check(now, &self.output)?;
+        let is_waiting = self.queued_len() > 0;
+        self.stall.check(now, is_waiting, self.output.written())?;
         let is_pinging = is_listening && self.handshake.is_none();
         if !is_pinging || self.liveness.deadline().is_none_or(|at| now < at) {
             return Ok(());
         }
         match self.liveness.pinged {
             // The pong of a slow player sits behind its own backlog; the stall detector judges it.
-            Some(ping) if !self.output.is_empty() => {
+            Some(ping) if is_waiting => {
                 self.liveness.pinged = Some(Ping { at: now, ..ping });
             }
             Some(ping) if self.output.written() <= ping.sent_until => return Err(Timeout::Ping),
@@ -594,19 +658,20 @@ impl StallDetector {
         self.checked + self.half_period
     }
 
-    fn check(&mut self, now: Instant, output: &SendQueue) -> Result<(), Timeout> {
+    /// `is_waiting` says whether output waits, `written` how many bytes ever went out.
+    fn check(&mut self, now: Instant, is_waiting: bool, written: u64) -> Result<(), Timeout> {
         if now < self.deadline() {
             return Ok(());
         }
         self.checked = now;
-        if output.is_empty() {
+        if !is_waiting {
             self.looks = 0;
-        } else if output.written() == self.written {
+        } else if written == self.written {
             self.looks += 1;
         } else {
             self.looks = 1;
         }
-        self.written = output.written();
+        self.written = written;
         match self.looks {
             ..3 => Ok(()),
             _ => Err(Timeout::WriteStall),
@@ -617,6 +682,10 @@ impl StallDetector {
 /// Used until the peer announces a window: FMLE and some hardware encoders announce none and stall
 /// without acknowledgements.
 const DEFAULT_WINDOW: u32 = 2_500_000;
+
+/// Bytes that are encoded ahead of the transport when messages are sent in turns: enough for a
+/// write, and what an urgent message waits for at least.
+const ENCODED_AHEAD: usize = 16 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -87,7 +87,11 @@ impl ChunkEncoder {
         }
     }
 
-    fn message_header(&mut self, csid: ChunkStreamId, message: &RawMessage) -> MessageHeader {
+    pub(super) fn message_header(
+        &mut self,
+        csid: ChunkStreamId,
+        message: &RawMessage,
+    ) -> MessageHeader {
         let current = Previous::of(message);
         let previous = match self.compression {
             HeaderCompression::Off => None,

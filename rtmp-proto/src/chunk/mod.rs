@@ -13,6 +13,7 @@ mod assembly;
 mod decoder;
 mod encoder;
 mod header;
+mod interleaver;
 
 use core::fmt;
 
@@ -21,6 +22,7 @@ use bytes::Bytes;
 pub use self::{
     decoder::{ChunkDecoder, ChunkError},
     encoder::{ChunkEncoder, HeaderCompression},
+    interleaver::{Interleaver, Turn},
 };
 
 use crate::timestamp::Timestamp;

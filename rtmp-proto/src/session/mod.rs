@@ -416,7 +416,7 @@ impl<R: Role> Session<R> {
         let raw = message
             .to_raw()
             .map_err(|length| RequestError::TooLong { length })?;
-        self.connection.send(ChunkStreamId::COMMAND, &raw);
+        self.connection.send_command(&raw, false);
         Ok(())
     }
 
@@ -650,7 +650,8 @@ impl<R: Role> Session<R> {
             payload.into(),
         )
         .map_err(|_| RequestError::TooLong { length })?;
-        self.connection.send(ChunkStreamId::COMMAND, &raw);
+        let is_answer = matches!(&*command.name, RESULT | ERROR);
+        self.connection.send_command(&raw, is_answer);
         Ok(())
     }
 
