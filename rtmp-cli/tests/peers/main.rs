@@ -11,6 +11,7 @@ mod common;
 
 mod clients;
 mod enhanced;
+mod compatibility;
 mod media;
 mod players;
 mod policy;
