@@ -8,8 +8,8 @@ use common::{Pair, scripted::Scripted};
 use hex_literal::hex;
 use proptest::prelude::*;
 use rtmp_proto::{
-    ClientConfig, ClientEvent, CloseReason, Error, MessageStreamId, RequestError, ServerConfig,
-    ServerEvent, SessionState, Timestamp, UserControl,
+    ClientConfig, ClientEvent, CloseReason, Error, MessageStreamId, RequestError, SendError,
+    ServerConfig, ServerEvent, SessionState, Timestamp, UserControl,
     flv::Frame,
     message::{
         AggregateBuilder, MessageError, SharedName, SharedObject, SharedObjectEvent,
@@ -180,6 +180,48 @@ fn other_parts_have_no_effect() {
         server.events.last(),
         Some(ServerEvent::Unhandled(_))
     ));
+}
+
+/// MSG-48: sent and received by sessions, in both directions.
+#[test]
+fn aggregates_between_sessions() {
+    let frames = [
+        audio(20, &hex!("AF01 AA")),
+        video(21, &hex!("2701000000")),
+        audio(43, &hex!("AF01 BBCC")),
+    ];
+    let stream = MessageStreamId::new(1);
+    let mut pair = Pair::publishing();
+    pair.client.send_aggregate(stream, &frames).unwrap();
+    pair.client.send_aggregate(stream, &[]).unwrap();
+    assert_eq!(pair.client.stats().sent.audio, 2);
+    pair.drive();
+    let seen = pair.server_events.iter().filter_map(|event| match event {
+        ServerEvent::Frame { frame, .. } => Some(frame),
+        _ => None,
+    });
+    assert!(seen.eq(&frames));
+
+    let mut pair = Pair::playing();
+    pair.client.receive_video(stream, false).unwrap();
+    pair.drive();
+    pair.server.send_aggregate(stream, &frames).unwrap();
+    pair.drive();
+    let seen = pair.client_events.iter().filter_map(|event| match event {
+        ClientEvent::Frame { frame, .. } if !frame.payload.starts_with(b"\x02") => Some(frame),
+        _ => None,
+    });
+    assert!(seen.eq([&frames[0], &frames[2]]));
+
+    let refused = pair.client.send_aggregate(stream, &frames);
+    assert!(matches!(refused, Err(SendError::NotActive(_))));
+    let mut pair = Pair::publishing();
+    let long = Frame::video(Timestamp::ZERO, vec![0; 0xFF_FFFF - 15].into());
+    let refused = pair
+        .client
+        .send_aggregate(stream, &[frames[0].clone(), long]);
+    assert!(matches!(refused, Err(SendError::TooLong(_))));
+    assert_eq!(pair.client.queued_len(), 0);
 }
 
 fn name(text: &str) -> SharedName {

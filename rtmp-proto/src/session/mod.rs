@@ -7,7 +7,7 @@ mod role;
 mod server;
 mod state;
 
-use alloc::{collections::VecDeque, sync::Arc};
+use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 use core::{fmt, mem};
 
 use bytes::{Buf, Bytes};
@@ -15,17 +15,19 @@ use bytes::{Buf, Bytes};
 use self::{
     call::{ERROR, PendingCalls, Purpose, RESULT},
     role::{Behaviour, Shared},
-    state::Streams,
+    state::{Stream, Streams},
 };
 use crate::{
     amf::Value,
     chunk::{ChunkStreamId, MessageStreamId, MessageType, PayloadTooLong, RawMessage},
     connection::{Connection, Received},
     error::{CloseReason, RequestError, SendError, Timeout},
-    flv::{Frame, FrameKind},
+    flv::Frame,
     handshake::{HANDSHAKE_RANDOM_LEN, HandshakeReport},
     limits::Limits,
-    message::{Command, Message, SharedObject, Status, TransactionId, UserControl},
+    message::{
+        AggregateBuilder, Command, Message, SharedObject, Status, TransactionId, UserControl,
+    },
     stats::Stats,
     time::Instant,
     timestamp::Timestamp,
@@ -302,18 +304,9 @@ impl<R: Role> Session<R> {
     ///
     /// See [`SendError`], which gives the payload back.
     pub fn send_frame(&mut self, stream: MessageStreamId, frame: &Frame) -> Result<(), SendError> {
-        let payload = || frame.payload.clone();
-        if self.is_closed() {
-            return Err(SendError::Closed(payload()));
-        }
-        if self.stream_state(stream) != Some(R::SENDING) {
-            return Err(SendError::NotActive(payload()));
-        }
-        if self.connection.is_congested() {
-            return Err(SendError::QueueFull(payload()));
-        }
+        self.sending(stream, &frame.payload)?;
         self.queue_frame(stream, frame)
-            .map_err(|_| SendError::TooLong(payload()))
+            .map_err(|_| SendError::TooLong(frame.payload.clone()))
     }
 
     /// Queues a frame for a stream that was looked at, unless the peer does not want it.
@@ -322,15 +315,8 @@ impl<R: Role> Session<R> {
         stream: MessageStreamId,
         frame: &Frame,
     ) -> Result<(), PayloadTooLong> {
-        let is_wanted = self.streams.get(stream).is_some_and(|state| {
-            !state.is_paused
-                && match frame.kind {
-                    FrameKind::Audio(_) => state.wants_audio,
-                    FrameKind::Video(_) => state.wants_video,
-                    FrameKind::Data(_) => true,
-                }
-        });
-        if is_wanted {
+        let state = self.streams.get(stream);
+        if state.is_some_and(|state| state.wants(frame)) {
             let raw = RawMessage::new(
                 frame.message_type(),
                 stream,
@@ -341,6 +327,56 @@ impl<R: Role> Session<R> {
             self.connection.count_sent_frame(&frame.kind);
         }
         Ok(())
+    }
+
+    /// Queues `frames` as one message, for peers known to read those
+    /// ([`AggregateBuilder`]). What [`send_frame`](Self::send_frame) leaves out is left out.
+    /// [RTMP 1.0 §7.1.6]
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`]; it has the payload of the first frame, or of the one that does not fit.
+    pub fn send_aggregate(
+        &mut self,
+        stream: MessageStreamId,
+        frames: &[Frame],
+    ) -> Result<(), SendError> {
+        let Some(first) = frames.first() else {
+            return Ok(());
+        };
+        let state = self.sending(stream, &first.payload)?;
+        let wanted = || frames.iter().filter(|frame| state.wants(frame));
+        let mut builder = AggregateBuilder::new();
+        for frame in wanted() {
+            let part = Frame {
+                payload: R::outgoing_payload(frame),
+                ..frame.clone()
+            };
+            builder
+                .push(&part)
+                .map_err(|_| SendError::TooLong(frame.payload.clone()))?;
+        }
+        let kinds: Vec<_> = wanted().map(|frame| frame.kind).collect();
+        if let Some(raw) = builder.finish(stream) {
+            self.connection.send(ChunkStreamId::VIDEO, &raw);
+        }
+        for kind in kinds {
+            self.connection.count_sent_frame(&kind);
+        }
+        Ok(())
+    }
+
+    /// The stream `id`, if media can be sent on it now.
+    fn sending(&self, id: MessageStreamId, payload: &Bytes) -> Result<&Stream, SendError> {
+        if self.is_closed() {
+            return Err(SendError::Closed(payload.clone()));
+        }
+        let stream = self.streams.get(id).filter(|s| s.state == R::SENDING);
+        match stream {
+            None => Err(SendError::NotActive(payload.clone())),
+            Some(_) if self.connection.is_congested() => Err(SendError::QueueFull(payload.clone())),
+            Some(stream) => Ok(stream),
+        }
     }
 }
 

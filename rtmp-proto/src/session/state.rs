@@ -5,7 +5,10 @@ use core::fmt;
 
 use smallvec::SmallVec;
 
-use crate::chunk::MessageStreamId;
+use crate::{
+    chunk::MessageStreamId,
+    flv::{Frame, FrameKind},
+};
 
 /// Where a session stands.
 ///
@@ -103,6 +106,16 @@ impl Stream {
             wants_audio: true,
             wants_video: true,
         }
+    }
+
+    /// Whether the peer wants `frame` now.
+    pub(super) fn wants(&self, frame: &Frame) -> bool {
+        !self.is_paused
+            && match frame.kind {
+                FrameKind::Audio(_) => self.wants_audio,
+                FrameKind::Video(_) => self.wants_video,
+                FrameKind::Data(_) => true,
+            }
     }
 }
 
