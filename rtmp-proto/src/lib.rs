@@ -55,6 +55,8 @@
 //! [`reject`](Session::reject) consumes. While a request waits, no further input is taken, so decisions
 //! may take their time and nothing overtakes them.
 //!
+//! Servers that want a user and a password ask for them with `connect`: [`auth`] has both sides.
+//!
 //! # Media
 //!
 //! Audio, video and data travel as [`flv::Frame`]s: a timestamp, the payload as shared

@@ -94,7 +94,8 @@ enum Phase {
 impl<R: Role> Session<R> {
     /// A session at the beginning of a fresh connection.
     ///
-    /// `random` seeds the handshake's filler; it need not be secret, only different each time.
+    /// `random` seeds the handshake's filler; it need not be secret, only different each time. For
+    /// RTMPE it is the private key and must be unpredictable.
     pub fn new(now: Instant, config: Arc<R::Config>, random: [u8; HANDSHAKE_RANDOM_LEN]) -> Self {
         let handshake = R::handshake(now, &config, random);
         let connection_config = R::connection_config(&config);
@@ -116,9 +117,9 @@ impl<R: Role> Session<R> {
 
     /// Consumes `input` up to the end of one message that produced an event, or all of it.
     ///
-    /// Does nothing while [`wants_read`](Self::wants_read) is false. So bytes left in `input` mean:
-    /// take the events, answer the request they brought, write the output, and call again. Any split
-    /// of the input gives the same events.
+    /// Does nothing while an event or a request waits, the peer does not take our output, or the
+    /// session is closed. So bytes left in `input` mean: take the events, answer the request they
+    /// brought, write the output, and call again. Any split of the input gives the same events.
     pub fn handle_input(&mut self, now: Instant, input: &mut impl Buf) {
         while self.is_receptive() {
             match self.connection.receive(now, input) {
@@ -193,8 +194,9 @@ impl<R: Role> Session<R> {
 
 /// Queries.
 impl<R: Role> Session<R> {
-    /// Whether input can be taken now: no event waits, no request waits for the application's
-    /// answer, the peer takes our output, and the session is not closed.
+    /// Whether input can be taken now: no event waits, nor a part of an aggregate that may become
+    /// one, no request waits for the application's answer, the peer takes our output, and the session
+    /// is not closed.
     pub fn wants_read(&self) -> bool {
         self.is_receptive() && !self.connection.has_parts()
     }
