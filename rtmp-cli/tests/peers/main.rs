@@ -10,8 +10,8 @@
 mod common;
 
 mod clients;
-mod enhanced;
 mod compatibility;
+mod enhanced;
 mod media;
 mod players;
 mod policy;
