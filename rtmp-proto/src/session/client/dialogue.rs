@@ -257,10 +257,9 @@ impl Session<Client> {
             }
             _ => {}
         }
-        self.emit(ClientEvent::Status {
-            stream: target,
-            status,
-        });
+        let is_of_connection = status.code.as_str().starts_with("NetConnection.");
+        let stream = if is_of_connection { stream } else { target };
+        self.emit(ClientEvent::Status { stream, status });
     }
 }
 
