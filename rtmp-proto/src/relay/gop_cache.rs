@@ -78,6 +78,7 @@ impl GopCache {
         if frame.is_audio() || frame.is_video() {
             self.latest = frame.timestamp;
         }
+        self.headers.forget_if_told(frame);
         if let Some(slot) = Slot::of(frame) {
             if self.headers.holds(slot, frame) {
                 return Cached::Repeat;
@@ -197,6 +198,7 @@ impl Group {
 mod tests {
     use alloc::vec;
 
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     use super::{
@@ -253,6 +255,20 @@ mod tests {
         }
     }
 
+    /// MSG-24: from the next group on there is no metadata; within this one it is taken back where it
+    /// was in the stream.
+    #[test]
+    fn metadata_is_taken_back() {
+        use Kind::*;
+        let mut cache = cache(&[Metadata, VideoHeader(0), Key(0)]);
+        let payload = b"\x02\x00\x0F@clearDataFrame\x02\x00\x0AonMetaData\x00\x00\x00\x03";
+        let clear = Frame::data(Timestamp::from_millis(60), Bytes::from_static(payload));
+        assert_eq!(cache.push(&clear), Cached::New);
+        assert_eq!(numbers(cache.frames()), [0, 1, 2, 3]);
+        cache.push(&frame(Key(0), 80, 4, 0));
+        assert_eq!(numbers(cache.frames()), [1, 4]);
+    }
+
     /// The frames before a new configuration need the old one.
     #[test]
     fn configuration_within_a_group_keeps_its_place() {
@@ -287,8 +303,8 @@ mod tests {
     #[test]
     fn empty_sequence_start_replaces_nothing() {
         let video = |payload| Frame::video(Timestamp::ZERO, payload);
-        let empty = video(bytes::Bytes::from_static(b"\x90av01"));
-        let full = video(bytes::Bytes::from_static(b"\x90av01\x81"));
+        let empty = video(Bytes::from_static(b"\x90av01"));
+        let full = video(Bytes::from_static(b"\x90av01\x81"));
         let mut cache = GopCache::default();
         for frame in [&empty, &full, &empty] {
             assert_eq!(cache.push(frame), Cached::New);

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Slot;
-use crate::flv::Frame;
+use crate::flv::{Frame, FrameKind};
 
 /// The latest frame of each slot, in order of arrival.
 #[derive(Clone)]
@@ -41,6 +41,18 @@ impl Headers {
         }
     }
 
+    /// Forgets the metadata if `frame` takes it back: `@clearDataFrame`, as FMLE says at the end of a
+    /// stream.
+    pub(super) fn forget_if_told(&mut self, frame: &Frame) {
+        let is_data = matches!(frame.kind, FrameKind::Data(_));
+        if is_data && frame.payload.starts_with(CLEAR_DATA_FRAME) {
+            let metadata = self.entries.iter().position(|(_, held)| held.is_metadata());
+            if let Some(index) = metadata {
+                self.remove(index);
+            }
+        }
+    }
+
     fn remove(&mut self, index: usize) {
         let (_, frame) = self.entries.remove(index);
         self.bytes -= frame.payload.len();
@@ -54,6 +66,9 @@ impl Headers {
             .chain(frames().filter(|frame| !frame.is_metadata()))
     }
 }
+
+/// The AMF0 string that such a message begins with.
+const CLEAR_DATA_FRAME: &[u8] = b"\x02\x00\x0F@clearDataFrame";
 
 /// Keeps the linear search short; 256 tracks could otherwise fill thousands of slots.
 const MAX_HEADERS: usize = 128;

@@ -55,6 +55,7 @@ impl Resume {
     /// Whether `frame`, the next of the stream, is to be sent on this connection: video is not before
     /// the first key frame of its track.
     pub fn admit(&mut self, frame: &Frame) -> bool {
+        self.headers.forget_if_told(frame);
         if let Some(slot) = Slot::of(frame) {
             self.headers.insert(slot, frame, HEADER_BYTES);
             return true;
