@@ -311,7 +311,7 @@ impl Timer {
             return Poll::Ready(());
         }
         if let Some((armed, waker)) = &self.armed
-            && (now..=at).contains(armed)
+            && (now < *armed && *armed <= at)
             && waker.will_wake(cx.waker())
         {
             return Poll::Pending;
