@@ -1,0 +1,569 @@
+//! Contenders beside each other: interleaved in one run, medians of many rounds.
+
+use std::{
+    fmt::Write,
+    hint::black_box,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    contender::{Contender, Outcome, Work},
+    dialogue::{Dialogue, digest_hello},
+    memcpy::Memcpy,
+    socket::Sender,
+    values::Sample,
+    wire::{compare, read},
+    workload::{Message, Workload},
+};
+
+/// One line of the table.
+pub struct Row<'a> {
+    /// What is done.
+    pub title: String,
+    /// How the result is expressed.
+    pub unit: Unit,
+    /// The greatest result that is good enough.
+    pub target: Option<f64>,
+    /// The bare copies, for [`Unit::TimesMemcpy`].
+    baseline: Option<Work<'a>>,
+    /// By contender.
+    work: Vec<(&'static str, Outcome<Work<'a>>)>,
+}
+
+/// How a result is expressed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Unit {
+    /// As a multiple of the time of the bare copies in the same round.
+    TimesMemcpy,
+    /// In nanoseconds for each of so many operations.
+    Nanoseconds(usize),
+}
+
+/// The result of a row: what each contender needs, or why there is no number.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Result {
+    /// What was done.
+    pub title: String,
+    /// How the result is expressed.
+    pub unit: Unit,
+    /// The greatest result that is good enough.
+    pub target: Option<f64>,
+    /// By contender.
+    pub found: Vec<(&'static str, Outcome<f64>)>,
+}
+
+/// The inputs of all rows.
+#[derive(Debug)]
+pub struct Inputs {
+    tiny: Workload,
+    live: Workload,
+    whole: Workload,
+    high_rate: Workload,
+    audio: Workload,
+    extended: Workload,
+    interleaved: Workload,
+    dialogue: Dialogue,
+    samples: [Sample; 3],
+    digest: Vec<u8>,
+}
+
+impl Inputs {
+    /// Makes them; always the same.
+    pub fn new() -> Self {
+        Self {
+            tiny: Workload::live(128),
+            live: Workload::live(4096),
+            whole: Workload::live(65_536),
+            high_rate: Workload::high_rate(),
+            audio: Workload::audio(),
+            extended: Workload::extended(),
+            interleaved: Workload::interleaved(),
+            dialogue: Dialogue::publishing(4096),
+            samples: Sample::all(),
+            digest: digest_hello(),
+        }
+    }
+
+    /// All rows for `contenders`, of which the first is judged by the targets.
+    pub fn rows<'a>(&'a self, contenders: &[&'a dyn Contender]) -> Vec<Row<'a>> {
+        let each = contenders;
+        let mut rows = Vec::new();
+        for (name, workload, targets) in [
+            ("4 Mbit/s, chunk 4096", &self.live, [None, Some(2.2), None]),
+            ("chunk 128", &self.tiny, [None, Some(3.9), None]),
+            ("one chunk (65536)", &self.whole, [None, Some(1.4), None]),
+            ("50 Mbit/s", &self.high_rate, [None, Some(1.4), None]),
+            (
+                "extended timestamps",
+                &self.extended,
+                [None, Some(2.3), None],
+            ),
+            ("interleaved", &self.interleaved, [None, Some(2.3), None]),
+        ] {
+            for (piece, target) in PIECES.into_iter().zip(targets) {
+                rows.push(decode(name, workload, piece, target, each));
+            }
+        }
+        let count = self.audio.messages.len();
+        rows.push(Row {
+            title: format!("decode 370 B audio, {} pieces", size(PIECES[1])),
+            unit: Unit::Nanoseconds(count),
+            ..decode("", &self.audio, PIECES[1], Some(40.0), each)
+        });
+        for (name, workload, target) in [
+            ("4 Mbit/s, chunk 4096", &self.live, 1.25),
+            ("50 Mbit/s", &self.high_rate, 1.05),
+        ] {
+            rows.push(encode(name, workload, target, each));
+        }
+        rows.push(Row {
+            title: "encode 370 B audio".into(),
+            unit: Unit::Nanoseconds(count),
+            ..encode("", &self.audio, 16.0, each)
+        });
+        rows.push(relay(&self.live, 1.8, each));
+        rows.push(fan_out(&self.live, 1.2, each));
+        rows.push(ingest(&self.dialogue, &self.live, 2.4, each));
+        rows.push(set_up(&self.dialogue, 4000.0, each));
+        for (sample, target) in self.samples.iter().zip([250.0, 500.0, 15_000.0]) {
+            rows.push(decode_values(sample, target, each));
+        }
+        for (sample, target) in self.samples.iter().zip([100.0, 220.0, 4800.0]) {
+            rows.push(encode_values(sample, target, each));
+        }
+        rows.push(digest(&self.digest, 5000.0, each));
+        rows
+    }
+}
+
+impl Default for Inputs {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Row<'_> {
+    /// Measures for about `time`.
+    pub fn measure(mut self, time: Duration) -> Result {
+        let inner = self.inner_rounds();
+        let mut times: Vec<Vec<f64>> = vec![Vec::new(); self.work.len()];
+        let begin = Instant::now();
+        while begin.elapsed() < time
+            || times
+                .iter()
+                .any(|times| times.len() < ROUNDS_MIN && !times.is_empty())
+        {
+            let unit = match (&mut self.baseline, self.unit) {
+                (Some(baseline), Unit::TimesMemcpy) => seconds(baseline, inner),
+                (_, Unit::Nanoseconds(count)) => 1e-9 * count as f64,
+                (None, Unit::TimesMemcpy) => unreachable!("every such row has a baseline"),
+            };
+            for ((_, work), times) in self.work.iter_mut().zip(&mut times) {
+                if let Ok(work) = work {
+                    times.push(seconds(work, inner) / unit);
+                }
+            }
+        }
+        let found = self
+            .work
+            .into_iter()
+            .zip(times)
+            .map(|((name, work), times)| {
+                let result = work.map(|_| median(times));
+                (name, result)
+            });
+        Result {
+            title: self.title,
+            unit: self.unit,
+            target: self.target,
+            found: found.collect(),
+        }
+    }
+
+    /// How often the work is done at a stretch, so that the clock's own time does not matter.
+    fn inner_rounds(&mut self) -> u32 {
+        let Some(work) = self
+            .work
+            .iter_mut()
+            .find_map(|(_, work)| work.as_mut().ok())
+        else {
+            return 1;
+        };
+        let mut inner = 1;
+        while seconds(work, inner) * f64::from(inner) < STRETCH_SECONDS && inner < 1 << 20 {
+            inner *= 2;
+        }
+        inner
+    }
+}
+
+impl std::fmt::Debug for Row<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Row")
+            .field("title", &self.title)
+            .field("unit", &self.unit)
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The results as a table in Markdown.
+pub fn table(results: &[Result]) -> String {
+    let mut out = String::new();
+    let Some(first) = results.first() else {
+        return out;
+    };
+    let ours = first.found.first().map_or("", |(name, _)| name);
+    let mut head = format!("| workload | {ours} | target | met |");
+    let mut rule = String::from("|---|---:|---:|:-:|");
+    for (name, _) in first.found.iter().skip(1) {
+        write!(head, " {name} |").expect("into a string");
+        rule.push_str("---:|");
+    }
+    writeln!(out, "{head}\n{rule}").expect("into a string");
+    for result in results {
+        let mut cells = result.found.iter().map(|(_, found)| match found {
+            Ok(value) => result.unit.show(*value),
+            Err(reason) => reason.clone(),
+        });
+        let (target, is_met) = match (result.target, result.found.first()) {
+            (Some(target), Some((_, Ok(value)))) if *value <= target => {
+                (result.unit.show(target), "yes")
+            }
+            (Some(target), _) => (result.unit.show(target), "NO"),
+            (None, _) => (String::new(), ""),
+        };
+        let ours = cells.next().unwrap_or_default();
+        write!(out, "| {} | {ours} | {target} | {is_met} |", result.title).expect("into a string");
+        for cell in cells {
+            write!(out, " {cell} |").expect("into a string");
+        }
+        out.push('\n');
+    }
+    out
+}
+
+impl Unit {
+    fn show(self, value: f64) -> String {
+        match self {
+            Self::TimesMemcpy => format!("{value:.2}x"),
+            Self::Nanoseconds(_) => format!("{value:.0} ns"),
+        }
+    }
+}
+
+fn decode<'a>(
+    name: &str,
+    workload: &'a Workload,
+    piece: usize,
+    target: Option<f64>,
+    contenders: &[&'a dyn Contender],
+) -> Row<'a> {
+    let memcpy = Memcpy::of(workload);
+    Row {
+        title: format!("decode {name}, {} pieces", size(piece)),
+        unit: Unit::TimesMemcpy,
+        target,
+        baseline: Some(Box::new(move || {
+            done(memcpy.decode(workload, piece, &mut |_, _, _| {}))
+        })),
+        work: each(contenders, move |contender| {
+            let mut found = Vec::new();
+            contender.decode(workload, piece, &mut keep(&mut found))?;
+            compare(&workload.messages, &found).map_err(wrong)?;
+            Ok(Box::new(move || {
+                done(
+                    contender.decode(workload, piece, &mut |kind, time, payload| {
+                        black_box((kind, time, payload));
+                    }),
+                );
+            }))
+        }),
+    }
+}
+
+fn encode<'a>(
+    name: &str,
+    workload: &'a Workload,
+    target: f64,
+    contenders: &[&'a dyn Contender],
+) -> Row<'a> {
+    let memcpy = Memcpy::of(workload);
+    let (messages, chunk_size) = (&workload.messages, workload.wire.chunk_size);
+    let mut sender = Sender::new();
+    Row {
+        title: format!("encode {name}"),
+        unit: Unit::TimesMemcpy,
+        target: Some(target),
+        baseline: Some(Box::new(move || {
+            done(memcpy.encode(messages, chunk_size, &mut sender))
+        })),
+        work: each(contenders, move |contender| {
+            let mut sender = Sender::keeping();
+            contender.encode(messages, chunk_size, &mut sender)?;
+            check_wire(messages, chunk_size, sender)?;
+            let mut sender = Sender::new();
+            Ok(Box::new(move || {
+                done(contender.encode(messages, chunk_size, &mut sender))
+            }))
+        }),
+    }
+}
+
+fn relay<'a>(workload: &'a Workload, target: f64, contenders: &[&'a dyn Contender]) -> Row<'a> {
+    let memcpy = Memcpy::of(workload);
+    let piece = PIECES[1];
+    let mut sender = Sender::new();
+    Row {
+        title: "decode + encode 4 Mbit/s, chunk 4096".into(),
+        unit: Unit::TimesMemcpy,
+        target: Some(target),
+        baseline: Some(Box::new(move || {
+            done(memcpy.relay(workload, piece, &mut sender))
+        })),
+        work: each(contenders, move |contender| {
+            let mut sender = Sender::keeping();
+            contender.relay(workload, piece, &mut sender)?;
+            check_wire(&workload.messages, workload.wire.chunk_size, sender)?;
+            let mut sender = Sender::new();
+            Ok(Box::new(move || {
+                done(contender.relay(workload, piece, &mut sender))
+            }))
+        }),
+    }
+}
+
+fn fan_out<'a>(workload: &'a Workload, target: f64, contenders: &[&'a dyn Contender]) -> Row<'a> {
+    let memcpy = Memcpy::of(workload);
+    // A tenth of a second is enough with a hundred players.
+    let messages = &workload.messages[..20];
+    let chunk_size = workload.wire.chunk_size;
+    let memcpy = memcpy.only(messages.len());
+    let mut sender = Sender::new();
+    Row {
+        title: format!("fan-out to {PLAYERS} players, for each"),
+        unit: Unit::TimesMemcpy,
+        target: Some(target),
+        baseline: Some(Box::new(move || {
+            done(memcpy.fan_out(messages, chunk_size, PLAYERS, &mut sender))
+        })),
+        work: each(contenders, move |contender| {
+            let mut sender = Sender::keeping();
+            contender.fan_out(messages, chunk_size, 1, &mut sender)?;
+            check_wire(messages, chunk_size, sender)?;
+            let mut sender = Sender::new();
+            Ok(Box::new(move || {
+                done(contender.fan_out(messages, chunk_size, PLAYERS, &mut sender))
+            }))
+        }),
+    }
+}
+
+fn ingest<'a>(
+    dialogue: &'a Dialogue,
+    workload: &'a Workload,
+    target: f64,
+    contenders: &[&'a dyn Contender],
+) -> Row<'a> {
+    let memcpy = Memcpy::of(workload);
+    let piece = PIECES[1];
+    Row {
+        title: "server session ingest".into(),
+        unit: Unit::TimesMemcpy,
+        target: Some(target),
+        baseline: Some(Box::new(move || {
+            done(memcpy.ingest(dialogue, workload, piece, &mut |_, _, _| {}));
+        })),
+        work: each(contenders, move |contender| {
+            let mut found = Vec::new();
+            contender.ingest(dialogue, workload, piece, &mut keep(&mut found))?;
+            compare(&workload.messages, &found).map_err(wrong)?;
+            Ok(Box::new(move || {
+                done(
+                    contender.ingest(dialogue, workload, piece, &mut |kind, time, payload| {
+                        black_box((kind, time, payload));
+                    }),
+                );
+            }))
+        }),
+    }
+}
+
+fn set_up<'a>(dialogue: &'a Dialogue, target: f64, contenders: &[&'a dyn Contender]) -> Row<'a> {
+    Row {
+        title: "session set-up".into(),
+        unit: Unit::Nanoseconds(1),
+        target: Some(target),
+        baseline: None,
+        work: each(contenders, move |contender| {
+            let answered = contender.set_up(dialogue)?;
+            if answered < HANDSHAKE_ANSWER_LEN {
+                return Err(wrong(format!("answers {answered} bytes")));
+            }
+            Ok(Box::new(move || done(contender.set_up(dialogue))))
+        }),
+    }
+}
+
+fn decode_values<'a>(sample: &'a Sample, target: f64, contenders: &[&'a dyn Contender]) -> Row<'a> {
+    Row {
+        title: format!("AMF0 decode {}", sample.name),
+        unit: Unit::Nanoseconds(1),
+        target: Some(target),
+        baseline: None,
+        work: each(contenders, move |contender| {
+            let count = contender.decode_values(&sample.bytes)?;
+            if count != sample.count {
+                return Err(wrong(format!("{count} values")));
+            }
+            Ok(Box::new(move || {
+                done(contender.decode_values(black_box(&sample.bytes)))
+            }))
+        }),
+    }
+}
+
+fn encode_values<'a>(sample: &'a Sample, target: f64, contenders: &[&'a dyn Contender]) -> Row<'a> {
+    Row {
+        title: format!("AMF0 encode {}", sample.name),
+        unit: Unit::Nanoseconds(1),
+        target: Some(target),
+        baseline: None,
+        work: each(contenders, move |contender| {
+            let mut encode = contender.encode_values(sample)?;
+            let mut out = Vec::new();
+            encode(&mut out);
+            // Some keep the order of properties and some do not.
+            if out.len() != sample.bytes.len() {
+                return Err(wrong(format!(
+                    "{} bytes for {}",
+                    out.len(),
+                    sample.bytes.len()
+                )));
+            }
+            Ok(Box::new(move || {
+                out.clear();
+                encode(black_box(&mut out));
+            }))
+        }),
+    }
+}
+
+fn digest<'a>(hello: &'a [u8], target: f64, contenders: &[&'a dyn Contender]) -> Row<'a> {
+    Row {
+        title: "digest handshake, server".into(),
+        unit: Unit::Nanoseconds(1),
+        target: Some(target),
+        baseline: None,
+        work: each(contenders, move |contender| {
+            let answer = contender.digest_handshake(hello)?;
+            if answer.len() != HANDSHAKE_ANSWER_LEN {
+                return Err(wrong(format!("answers {} bytes", answer.len())));
+            }
+            Ok(Box::new(move || {
+                done(contender.digest_handshake(black_box(hello)))
+            }))
+        }),
+    }
+}
+
+/// Asks each contender for its work; what panics is wrong.
+fn each<'a>(
+    contenders: &[&'a dyn Contender],
+    prepare: impl Fn(&'a dyn Contender) -> Outcome<Work<'a>>,
+) -> Vec<(&'static str, Outcome<Work<'a>>)> {
+    let prepare = |contender: &'a dyn Contender| {
+        catch_unwind(AssertUnwindSafe(|| prepare(contender)))
+            .unwrap_or_else(|_| Err("panics".into()))
+    };
+    contenders
+        .iter()
+        .map(|contender| (contender.name(), prepare(*contender)))
+        .collect()
+}
+
+fn keep(found: &mut Vec<Message>) -> impl FnMut(u8, u32, &[u8]) {
+    |message_type, timestamp, payload| {
+        if matches!(message_type, 8 | 9) {
+            found.push(Message::new(message_type, timestamp, payload.to_vec()));
+        }
+    }
+}
+
+fn check_wire(messages: &[Message], chunk_size: usize, sender: Sender) -> Outcome {
+    let found = read(&sender.into_kept(), chunk_size).map_err(wrong)?;
+    compare(messages, &found).map_err(wrong)
+}
+
+fn wrong(what: impl std::fmt::Display) -> String {
+    format!("wrong: {what}")
+}
+
+/// It was checked before that it works.
+fn done<T>(outcome: Outcome<T>) {
+    black_box(outcome.is_ok());
+}
+
+fn seconds(work: &mut Work<'_>, inner: u32) -> f64 {
+    let begin = Instant::now();
+    for _ in 0..inner {
+        work();
+    }
+    begin.elapsed().as_secs_f64() / f64::from(inner)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn size(bytes: usize) -> String {
+    match bytes {
+        0x400.. if bytes.is_multiple_of(0x400) => format!("{} KiB", bytes / 0x400),
+        _ => format!("{bytes} B"),
+    }
+}
+
+/// What arrives at once: a TCP segment, a usual read, a very large one.
+pub const PIECES: [usize; 3] = [1460, 16 << 10, 256 << 10];
+
+/// S0, S1 and S2.
+const HANDSHAKE_ANSWER_LEN: usize = 1 + 2 * 1536;
+
+const PLAYERS: usize = 100;
+
+const ROUNDS_MIN: usize = 21;
+
+/// The least time of one measurement.
+const STRETCH_SECONDS: f64 = 100e-6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ours::Ours;
+
+    #[test]
+    fn every_row_has_a_correct_result() {
+        for row in Inputs::new().rows(&[&Ours]) {
+            for (name, work) in &row.work {
+                assert_eq!(work.as_ref().err(), None, "{name}: {}", row.title);
+            }
+        }
+    }
+
+    #[test]
+    fn a_target_is_met_or_not() {
+        let result = |found| Result {
+            title: "row".into(),
+            unit: Unit::TimesMemcpy,
+            target: Some(1.5),
+            found: vec![("ours", found), ("theirs", Err("panics".into()))],
+        };
+        assert!(table(&[result(Ok(1.5))]).contains("| row | 1.50x | 1.50x | yes | panics |"));
+        assert!(table(&[result(Ok(1.51))]).contains("| row | 1.51x | 1.50x | NO | panics |"));
+        assert!(table(&[result(Err("wrong".into()))]).contains("| row | wrong | 1.50x | NO |"));
+    }
+}
