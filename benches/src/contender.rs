@@ -16,6 +16,9 @@ pub type Outcome<T = ()> = Result<T, String>;
 /// Appends the same bytes each time.
 pub type Encode = Box<dyn FnMut(&mut Vec<u8>)>;
 
+/// Writes the same bytes each time.
+pub type Encoder = Box<dyn FnMut(&mut Sender)>;
+
 /// A closure that is measured.
 pub type Work<'a> = Box<dyn FnMut() + 'a>;
 
@@ -27,6 +30,11 @@ pub trait Contender {
     /// The crate with its version.
     fn name(&self) -> &'static str;
 
+    /// Whether it is meant to be right, not a limit to compare with.
+    fn decodes(&self) -> bool {
+        true
+    }
+
     /// Decodes chunks into messages.
     ///
     /// # Errors
@@ -36,12 +44,13 @@ pub trait Contender {
         no_interface()
     }
 
-    /// Encodes messages into chunks of `chunk_size` bytes.
+    /// Prepares to encode messages into chunks of `chunk_size` bytes, again and again: what the
+    /// implementation calls a message is made beforehand.
     ///
     /// # Errors
     ///
     /// It cannot.
-    fn encode(&self, _messages: &[Message], _chunk_size: usize, _out: &mut Sender) -> Outcome {
+    fn encoder(&self, _messages: &[Message], _chunk_size: usize) -> Outcome<Encoder> {
         no_interface()
     }
 
@@ -54,18 +63,17 @@ pub trait Contender {
         no_interface()
     }
 
-    /// Encodes each message for `players` players and writes it to each.
+    /// Prepares to encode each message for `players` players and to write it to each.
     ///
     /// # Errors
     ///
     /// It cannot.
     fn fan_out(
         &self,
-        _: &[Message],
+        _messages: &[Message],
         _chunk_size: usize,
         _players: usize,
-        _: &mut Sender,
-    ) -> Outcome {
+    ) -> Outcome<Encoder> {
         no_interface()
     }
 

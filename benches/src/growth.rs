@@ -116,13 +116,11 @@ pub fn groups() -> Vec<Group> {
         ),
         group("players", "player", &[1, 10, 100, 1000], |players| {
             let workload = Workload::live(4096);
-            let work = move || {
-                let mut sender = Sender::new();
-                let messages = &workload.messages[..20];
-                Ours.fan_out(messages, 4096, players, &mut sender)
-                    .expect("it encodes");
-            };
-            (20 * players, Box::new(work))
+            let messages = &workload.messages[..20];
+            let fan_out = Ours.fan_out(messages, 4096, players);
+            let mut fan_out = fan_out.expect("it encodes");
+            let mut sender = Sender::new();
+            (20 * players, Box::new(move || fan_out(&mut sender)))
         }),
         group(
             "bytes waiting to be written",

@@ -1,7 +1,9 @@
 //! The limit: the copies that a socket costs anyway.
 
+use bytes::Bytes;
+
 use crate::{
-    contender::{Contender, Outcome, Sink},
+    contender::{Contender, Encoder, Outcome, Sink},
     dialogue::Dialogue,
     socket::{Receiver, Sender},
     workload::{Message, Workload},
@@ -44,13 +46,8 @@ impl Contender for Memcpy {
         Ok(())
     }
 
-    fn encode(&self, _: &[Message], _: usize, out: &mut Sender) -> Outcome {
-        let mut begin = 0;
-        for &end in &self.ends {
-            out.write(&self.encoded[begin..end]);
-            begin = end;
-        }
-        Ok(())
+    fn encoder(&self, messages: &[Message], chunk_size: usize) -> Outcome<Encoder> {
+        self.fan_out(messages, chunk_size, 1)
     }
 
     fn relay(&self, workload: &Workload, piece: usize, out: &mut Sender) -> Outcome {
@@ -61,18 +58,62 @@ impl Contender for Memcpy {
         Ok(())
     }
 
-    fn fan_out(&self, _: &[Message], _: usize, players: usize, out: &mut Sender) -> Outcome {
-        let mut begin = 0;
-        for &end in &self.ends {
-            for _ in 0..players {
-                out.write(&self.encoded[begin..end]);
+    fn fan_out(&self, _: &[Message], _: usize, players: usize) -> Outcome<Encoder> {
+        let Self { encoded, ends } = self.clone();
+        Ok(Box::new(move |out| {
+            let mut begin = 0;
+            for &end in &ends {
+                for _ in 0..players {
+                    out.write(&encoded[begin..end]);
+                }
+                begin = end;
             }
-            begin = end;
-        }
-        Ok(())
+        }))
     }
 
     fn ingest(&self, _: &Dialogue, workload: &Workload, piece: usize, sink: Sink<'_>) -> Outcome {
         self.decode(workload, piece, sink)
+    }
+}
+
+/// Copies the bytes of each message into memory of exactly its size, without looking at them: the
+/// limit of decoders that hand out each message in one piece of its own.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing in it")]
+pub struct OneCopy;
+
+impl Contender for OneCopy {
+    fn name(&self) -> &'static str {
+        "one copy"
+    }
+
+    fn decodes(&self) -> bool {
+        false
+    }
+
+    fn decode(&self, workload: &Workload, piece: usize, sink: Sink<'_>) -> Outcome {
+        let mut receiver = Receiver::new(&workload.wire.bytes, piece);
+        let mut messages = workload.messages.iter();
+        let mut message = messages.next();
+        let mut payload = Vec::new();
+        while let Some(mut bytes) = receiver.read() {
+            while let Some(next) = message
+                && !bytes.is_empty()
+            {
+                let len = next.payload.len();
+                if payload.capacity() == 0 {
+                    payload.reserve_exact(len);
+                }
+                let (now, after) = bytes.split_at(bytes.len().min(len - payload.len()));
+                payload.extend_from_slice(now);
+                bytes = after;
+                if payload.len() == len {
+                    let payload = Bytes::from(std::mem::take(&mut payload));
+                    sink(next.message_type, next.timestamp, &payload);
+                    message = messages.next();
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -15,7 +15,7 @@ use rtmp_proto::{
 };
 
 use crate::{
-    contender::{Contender, Encode, Outcome, Sink},
+    contender::{Contender, Encode, Encoder, Outcome, Sink},
     dialogue::Dialogue,
     socket::{Receiver, Sender},
     values::Sample,
@@ -45,15 +45,16 @@ impl Contender for Ours {
         Ok(())
     }
 
-    fn encode(&self, messages: &[Message], chunk_size: usize, out: &mut Sender) -> Outcome {
+    fn encoder(&self, messages: &[Message], chunk_size: usize) -> Outcome<Encoder> {
+        let messages: Vec<_> = messages.iter().map(to_raw).collect();
         let mut encoder = encoder(chunk_size);
         let mut queue = SendQueue::new();
-        for message in messages {
-            let (csid, raw) = to_raw(message);
-            encoder.encode(csid, &raw, &mut queue);
-            flush(&mut queue, out);
-        }
-        Ok(())
+        Ok(Box::new(move |out| {
+            for (csid, message) in &messages {
+                encoder.encode(*csid, message, &mut queue);
+                flush(&mut queue, out);
+            }
+        }))
     }
 
     fn relay(&self, workload: &Workload, piece: usize, out: &mut Sender) -> Outcome {
@@ -71,24 +72,19 @@ impl Contender for Ours {
         Ok(())
     }
 
-    fn fan_out(
-        &self,
-        messages: &[Message],
-        chunk_size: usize,
-        players: usize,
-        out: &mut Sender,
-    ) -> Outcome {
+    fn fan_out(&self, messages: &[Message], chunk_size: usize, players: usize) -> Outcome<Encoder> {
+        let messages: Vec<_> = messages.iter().map(to_raw).collect();
         let mut players: Vec<_> = (0..players)
             .map(|_| (encoder(chunk_size), SendQueue::new()))
             .collect();
-        for message in messages {
-            let (csid, raw) = to_raw(message);
-            for (encoder, queue) in &mut players {
-                encoder.encode(csid, &raw, queue);
-                flush(queue, out);
+        Ok(Box::new(move |out| {
+            for (csid, message) in &messages {
+                for (encoder, queue) in &mut players {
+                    encoder.encode(*csid, message, queue);
+                    flush(queue, out);
+                }
             }
-        }
-        Ok(())
+        }))
     }
 
     fn ingest(

@@ -69,22 +69,29 @@ impl Sender {
     }
 
     /// Copies `bytes`.
-    pub fn write(&mut self, mut bytes: &[u8]) {
+    #[inline]
+    pub fn write(&mut self, bytes: &[u8]) {
+        let end = self.filled + bytes.len();
+        match self.buffer.get_mut(self.filled..end) {
+            Some(free) if self.kept.is_none() => {
+                free.copy_from_slice(bytes);
+                self.filled = end;
+            }
+            _ => self.write_around(bytes),
+        }
+    }
+
+    /// Copies `bytes`, going on at the beginning of the buffer where it ends.
+    fn write_around(&mut self, mut bytes: &[u8]) {
         if let Some(kept) = &mut self.kept {
             kept.extend_from_slice(bytes);
             return;
         }
         while !bytes.is_empty() {
-            let free = self.buffer.get_mut(self.filled..).unwrap_or_default();
-            let len = bytes.len().min(free.len());
-            let (now, later) = bytes.split_at(len);
-            if let Some(free) = free.get_mut(..len) {
-                free.copy_from_slice(now);
-            }
-            self.filled = match self.filled + len {
-                BUFFER_LEN => 0,
-                filled => filled,
-            };
+            let free = &mut self.buffer[self.filled..];
+            let (now, later) = bytes.split_at(bytes.len().min(free.len()));
+            free[..now.len()].copy_from_slice(now);
+            self.filled = (self.filled + now.len()) % BUFFER_LEN;
             bytes = later;
         }
         black_box(&mut self.buffer);

@@ -1,16 +1,22 @@
 //! What waits to be written: copied headers and shared payloads, in order.
 
-use alloc::{collections::VecDeque, vec::Vec};
-use core::fmt;
+use alloc::{
+    collections::{VecDeque, vec_deque},
+    vec::Vec,
+};
+use core::{fmt, mem};
 #[cfg(feature = "std")]
 use std::io::IoSlice;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+use crate::chunk::{CONTINUATION_LEN_MAX, Continuation};
+
 /// The output of a session: an ordered queue of bytes.
 ///
 /// Headers and small pieces are copied into one reused buffer; large payloads are queued by
-/// reference, so a frame sent to many players exists once. The order of the pieces is part of the
+/// reference, so a frame sent to many players exists once, and queueing it costs the same whatever
+/// its size. The order of the pieces is part of the
 /// wire format (chunk headers depend on those before them), hence nothing is ever taken out of the
 /// queue except by being written.
 pub struct SendQueue {
@@ -28,7 +34,7 @@ pub struct SendQueue {
 enum Piece {
     /// The next so many bytes of `SendQueue::copied`.
     Copied(usize),
-    Shared(Bytes),
+    Shared(Chunked),
 }
 
 impl SendQueue {
@@ -53,14 +59,30 @@ impl SendQueue {
     pub(crate) fn into_pieces(self) -> Vec<Bytes> {
         let mut copied = Bytes::from(self.copied);
         copied.advance(self.copied_sent);
-        let piece = |piece| match piece {
-            Piece::Copied(len) => copied.split_to(len),
-            Piece::Shared(bytes) => bytes,
-        };
-        self.pieces.into_iter().map(piece).collect()
+        let mut pieces = Vec::new();
+        for piece in self.pieces {
+            match piece {
+                Piece::Copied(len) => pieces.push(copied.split_to(len)),
+                Piece::Shared(chunked) => {
+                    // A header, or as little payload.
+                    let slice = |slice: &[u8]| match slice.len() {
+                        ..=CONTINUATION_LEN_MAX => Bytes::copy_from_slice(slice),
+                        _ => chunked.payload.slice_ref(slice),
+                    };
+                    pieces.extend(chunked.slices().map(slice));
+                }
+            }
+        }
+        pieces
+    }
+
+    /// Pieces shorter than this are copied.
+    pub(crate) fn share_threshold(&self) -> usize {
+        self.share_threshold
     }
 
     /// What waits to be written, `None` when nothing does.
+    #[inline]
     pub fn transmit(&mut self) -> Option<Transmit<'_>> {
         (!self.is_empty()).then_some(Transmit { queue: self })
     }
@@ -87,15 +109,7 @@ impl SendQueue {
 
     /// Queues a copy of `bytes`.
     pub fn copy(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        self.copied.extend_from_slice(bytes);
-        self.queued += bytes.len();
-        match self.pieces.back_mut() {
-            Some(Piece::Copied(len)) => *len += bytes.len(),
-            _ => self.pieces.push_back(Piece::Copied(bytes.len())),
-        }
+        self.write(|copied| copied.extend_from_slice(bytes));
     }
 
     /// Queues `bytes`: by reference, or as a copy if that is cheaper.
@@ -103,49 +117,84 @@ impl SendQueue {
         if bytes.len() < self.share_threshold {
             return self.copy(&bytes);
         }
-        self.queued += bytes.len();
-        self.pieces.push_back(Piece::Shared(bytes));
+        let len = bytes.len();
+        self.share_chunks(bytes, len, Continuation::default());
+    }
+
+    /// Queues `payload` by reference, in chunks of `chunk_size` bytes with `header` between them.
+    pub(crate) fn share_chunks(&mut self, payload: Bytes, chunk_size: usize, header: Continuation) {
+        if payload.is_empty() {
+            return;
+        }
+        let chunks = payload.len().div_ceil(chunk_size);
+        self.queued += payload.len() + (chunks - 1) * header.bytes().len();
+        self.pieces.push_back(Piece::Shared(Chunked {
+            payload,
+            chunk_size,
+            header,
+            header_left: 0,
+            chunk_left: chunk_size,
+        }));
+    }
+
+    /// Queues what `append` adds to the buffer it is given.
+    #[inline]
+    pub(crate) fn write(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
+        let before = self.copied.len();
+        append(&mut self.copied);
+        let count = self.copied.len() - before;
+        if count == 0 {
+            return;
+        }
+        self.queued += count;
+        match self.pieces.back_mut() {
+            Some(Piece::Copied(len)) => *len += count,
+            _ => self.pieces.push_back(Piece::Copied(count)),
+        }
     }
 
     /// The pieces that wait, in order.
-    fn slices(&self) -> impl Iterator<Item = &[u8]> {
-        let mut copied = self.copied.get(self.copied_sent..).unwrap_or_default();
-        self.pieces.iter().map(move |piece| match piece {
-            Piece::Copied(len) => {
-                let (piece, rest) = copied
-                    .split_at_checked(*len)
-                    .expect("the lengths of the copied pieces add up to the buffer");
-                copied = rest;
-                piece
-            }
-            Piece::Shared(bytes) => bytes,
-        })
+    #[inline]
+    fn slices(&self) -> Slices<'_> {
+        Slices {
+            copied: self.copied.get(self.copied_sent..).unwrap_or_default(),
+            pieces: self.pieces.iter(),
+            chunks: ChunkSlices::default(),
+        }
     }
 
-    fn advance(&mut self, mut count: usize) {
+    #[inline]
+    fn advance(&mut self, count: usize) {
         assert!(count <= self.queued, "cannot advance past what is queued");
-        self.queued -= count;
         self.written += count as u64;
+        if count == self.queued {
+            self.queued = 0;
+            self.pieces.clear();
+            self.copied_sent = self.copied.len();
+            return self.compact();
+        }
+        self.advance_within(count);
+    }
+
+    fn advance_within(&mut self, mut count: usize) {
+        self.queued -= count;
         while count > 0 {
-            match self.pieces.front_mut() {
+            let is_done = match self.pieces.front_mut() {
                 Some(Piece::Copied(len)) => {
                     let step = count.min(*len);
                     *len -= step;
                     count -= step;
                     self.copied_sent += step;
-                    if *len == 0 {
-                        self.pieces.pop_front();
-                    }
+                    *len == 0
                 }
-                Some(Piece::Shared(bytes)) if count < bytes.len() => {
-                    bytes.advance(count);
-                    count = 0;
-                }
-                Some(Piece::Shared(bytes)) => {
-                    count -= bytes.len();
-                    self.pieces.pop_front();
+                Some(Piece::Shared(chunked)) => {
+                    count -= chunked.advance(count);
+                    chunked.payload.is_empty()
                 }
                 None => unreachable!("`queued` is the sum of the pieces"),
+            };
+            if is_done {
+                self.pieces.pop_front();
             }
         }
         self.compact();
@@ -157,7 +206,9 @@ impl SendQueue {
         if self.copied_sent == self.copied.len() {
             self.copied.clear();
             self.copied_sent = 0;
-            self.copied.shrink_to(COPY_BUFFER_KEPT);
+            if self.copied.capacity() > COPY_BUFFER_KEPT {
+                self.copied.shrink_to(COPY_BUFFER_KEPT);
+            }
         } else if self.copied_sent > COPY_BUFFER_KEPT && self.copied_sent > self.copied.len() / 2 {
             self.copied.drain(..self.copied_sent);
             self.copied_sent = 0;
@@ -181,6 +232,124 @@ impl fmt::Debug for SendQueue {
     }
 }
 
+/// A payload on its way out, cut into chunks as it is written.
+struct Chunked {
+    /// What is left of it.
+    payload: Bytes,
+    chunk_size: usize,
+    /// Before every chunk but the first.
+    header: Continuation,
+    /// Bytes to come of the header before the current chunk.
+    header_left: usize,
+    /// Bytes to come of the current chunk, if the payload has as many.
+    chunk_left: usize,
+}
+
+impl Chunked {
+    fn slices(&self) -> ChunkSlices<'_> {
+        let header = self.header.bytes();
+        ChunkSlices {
+            payload: &self.payload,
+            chunk_size: self.chunk_size,
+            header,
+            header_left: header
+                .get(header.len() - self.header_left..)
+                .unwrap_or_default(),
+            chunk_left: self.chunk_left,
+        }
+    }
+
+    /// Bytes of payload before the next header.
+    fn payload_ahead(&self) -> usize {
+        match self.header_left {
+            0 => self.chunk_left.min(self.payload.len()),
+            _ => 0,
+        }
+    }
+
+    /// Passes over up to `count` bytes; returns how many.
+    fn advance(&mut self, count: usize) -> usize {
+        let mut left = count;
+        while left > 0 && !self.payload.is_empty() {
+            let header = left.min(self.header_left);
+            self.header_left -= header;
+            left -= header;
+            let payload = left.min(self.chunk_left).min(self.payload.len());
+            self.payload.advance(payload);
+            self.chunk_left -= payload;
+            left -= payload;
+            if self.chunk_left == 0 {
+                self.chunk_left = self.chunk_size;
+                self.header_left = self.header.bytes().len();
+            }
+        }
+        count - left
+    }
+}
+
+/// The slices of a queue.
+struct Slices<'a> {
+    copied: &'a [u8],
+    pieces: vec_deque::Iter<'a, Piece>,
+    chunks: ChunkSlices<'a>,
+}
+
+impl<'a> Iterator for Slices<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if let Some(slice) = self.chunks.next() {
+            return Some(slice);
+        }
+        match self.pieces.next()? {
+            Piece::Copied(len) => {
+                let (piece, rest) = self
+                    .copied
+                    .split_at_checked(*len)
+                    .expect("the lengths of the copied pieces add up to the buffer");
+                self.copied = rest;
+                Some(piece)
+            }
+            Piece::Shared(chunked) => {
+                self.chunks = chunked.slices();
+                self.chunks.next()
+            }
+        }
+    }
+}
+
+/// The slices of one payload: chunks with headers between them.
+#[derive(Default)]
+struct ChunkSlices<'a> {
+    payload: &'a [u8],
+    chunk_size: usize,
+    header: &'a [u8],
+    /// What is to come of the header before the current chunk.
+    header_left: &'a [u8],
+    chunk_left: usize,
+}
+
+impl<'a> Iterator for ChunkSlices<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.payload.is_empty() {
+            return None;
+        }
+        if !self.header_left.is_empty() {
+            return Some(mem::take(&mut self.header_left));
+        }
+        let len = self.chunk_left.min(self.payload.len());
+        let (chunk, rest) = self.payload.split_at(len);
+        self.payload = rest;
+        self.chunk_left = self.chunk_size;
+        self.header_left = self.header;
+        Some(chunk)
+    }
+}
+
 /// Bytes ready to be written to the transport, borrowed from a session.
 ///
 /// A [`Buf`]: read the pieces with [`chunk`](Buf::chunk) or, better, all at once with
@@ -194,6 +363,7 @@ pub struct Transmit<'a> {
 
 impl Transmit<'_> {
     /// The pieces that wait, in order, none of them empty.
+    #[inline]
     pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
         self.queue.slices()
     }
@@ -218,6 +388,7 @@ impl Buf for Transmit<'_> {
         count
     }
 
+    #[inline]
     fn advance(&mut self, count: usize) {
         self.queue.advance(count);
     }
@@ -226,8 +397,8 @@ impl Buf for Transmit<'_> {
     /// is shared if they are of one piece, so ask for [`chunk`](Buf::chunk) by `chunk`.
     fn copy_to_bytes(&mut self, len: usize) -> Bytes {
         match self.queue.pieces.front() {
-            Some(Piece::Shared(payload)) if len <= payload.len() => {
-                let bytes = payload.slice(..len);
+            Some(Piece::Shared(chunked)) if len <= chunked.payload_ahead() => {
+                let bytes = chunked.payload.slice(..len);
                 self.advance(len);
                 bytes
             }
@@ -261,6 +432,7 @@ mod tests {
     use alloc::vec;
 
     use super::*;
+    use crate::chunk::ChunkStreamId;
 
     fn drain(queue: &mut SendQueue, step: usize) -> Vec<u8> {
         let mut out = Vec::new();
@@ -315,6 +487,44 @@ mod tests {
             assert_eq!(drain(&mut queue, usize::MAX), expected[first..]);
             assert_eq!(queue.total(), total as u64);
         }
+    }
+
+    /// Headers appear between the chunks wherever writes end, and the payload stays where it is.
+    #[test]
+    fn chunked_payloads_leave_at_any_write_size() {
+        let payload: Bytes = (0..=255).cycle().take(2500).collect();
+        let csid = ChunkStreamId::new(365).unwrap();
+        let header = Continuation::new(csid, Some(0x0102_0304));
+        let mut expected = b"head".to_vec();
+        for (index, chunk) in payload.chunks(1000).enumerate() {
+            if index > 0 {
+                expected.extend_from_slice(header.bytes());
+            }
+            expected.extend_from_slice(chunk);
+        }
+        expected.extend_from_slice(b"tail");
+        let filled = || {
+            let mut queue = SendQueue::new();
+            queue.copy(b"head");
+            queue.share_chunks(payload.clone(), 1000, header);
+            queue.copy(b"tail");
+            queue
+        };
+        assert_eq!(filled().len(), expected.len());
+        for step in [1, 3, 7, 1003, usize::MAX] {
+            assert_eq!(drain(&mut filled(), step), expected, "step {step}");
+        }
+        for first in 0..=expected.len() {
+            let mut queue = filled();
+            queue.transmit().unwrap().advance(first);
+            assert_eq!(queue.len(), expected.len() - first);
+            assert_eq!(queue.slices().flatten().count(), queue.len());
+            assert_eq!(drain(&mut queue, usize::MAX), expected[first..]);
+        }
+        let queue = filled();
+        let chunks = queue.slices().skip(1).step_by(2).map(<[u8]>::as_ptr);
+        let expected = payload.chunks(1000).map(<[u8]>::as_ptr);
+        assert!(chunks.take(3).eq(expected));
     }
 
     #[cfg(feature = "std")]

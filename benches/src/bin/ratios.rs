@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rtmp_benches::{
+    memcpy::OneCopy,
     ours::Ours,
     ratios::{Inputs, table},
 };
@@ -11,7 +12,7 @@ fn main() {
     let filter = std::env::args().nth(1).unwrap_or_default();
     let inputs = Inputs::new();
     let results: Vec<_> = inputs
-        .rows(&[&Ours])
+        .rows(&[&Ours, &OneCopy])
         .into_iter()
         .filter(|row| row.title.contains(&filter))
         .map(|row| row.measure(TIME))

@@ -19,6 +19,7 @@ pub(super) struct ChunkStreams {
 }
 
 impl ChunkStreams {
+    #[inline]
     pub(super) fn get(&self, csid: ChunkStreamId) -> Option<&ChunkStream> {
         match csid.get() as usize {
             index @ ..LOW_CSIDS => self.low.get(index),
@@ -26,6 +27,7 @@ impl ChunkStreams {
         }
     }
 
+    #[inline]
     pub(super) fn get_mut(&mut self, csid: ChunkStreamId) -> Option<&mut ChunkStream> {
         match csid.get() as usize {
             index @ ..LOW_CSIDS => self.low.get_mut(index),
@@ -33,6 +35,7 @@ impl ChunkStreams {
         }
     }
 
+    #[inline]
     pub(super) fn entry(&mut self, csid: ChunkStreamId) -> &mut ChunkStream {
         match csid.get() as usize {
             index @ ..LOW_CSIDS => {
@@ -68,6 +71,7 @@ pub(super) struct HeaderInForce {
 
 impl HeaderInForce {
     /// Takes over the fields of a header that begins a message.
+    #[inline]
     pub(super) fn begin_message(
         &mut self,
         csid: ChunkStreamId,
@@ -133,6 +137,7 @@ pub(super) struct Incomplete {
 
 impl Incomplete {
     /// Begins a message of `length` bytes, whose whole length counts from its first header on.
+    #[inline]
     pub(super) fn charge(
         &mut self,
         length: usize,
@@ -155,6 +160,7 @@ impl Incomplete {
         Ok(Partial::new(length))
     }
 
+    #[inline]
     pub(super) fn release(&mut self, partial: &Partial) {
         self.bytes -= partial.length;
         self.messages -= 1;
@@ -169,6 +175,7 @@ pub(super) struct Partial {
 }
 
 impl Partial {
+    #[inline]
     pub(super) fn new(length: usize) -> Self {
         Self {
             payload: Vec::new(),
@@ -177,19 +184,27 @@ impl Partial {
         }
     }
 
+    #[inline]
     pub(super) fn missing(&self) -> usize {
         self.length - self.payload.len()
     }
 
-    /// Appends `bytes`, which must not exceed what is missing. Capacity at most doubles what has
-    /// arrived, beyond a small first allocation, and ends at exactly the message length.
-    pub(super) fn extend(&mut self, bytes: &[u8]) {
+    /// Appends `bytes`, which must not exceed what is missing, when `following` bytes have arrived
+    /// after them. Capacity at most doubles what has arrived, beyond a small first allocation, and
+    /// ends at exactly the message length.
+    #[inline]
+    pub(super) fn extend(&mut self, bytes: &[u8], following: usize) {
         let filled = self.payload.len() + bytes.len();
         if filled > self.payload.capacity() {
-            let capacity = (filled * 2).max(FIRST_ALLOCATION).min(self.length);
-            self.payload.reserve_exact(capacity - self.payload.len());
+            self.grow(filled + following);
         }
         self.payload.extend_from_slice(bytes);
+    }
+
+    #[cold]
+    fn grow(&mut self, arrived: usize) {
+        let capacity = (arrived * 2).max(FIRST_ALLOCATION).min(self.length);
+        self.payload.reserve_exact(capacity - self.payload.len());
     }
 }
 
@@ -208,5 +223,5 @@ const LOW_CSIDS: usize = 64;
 const SAME_TIME_MIN_MILLIS: u32 = 10_001;
 
 /// Allocated at once for a message that is not whole yet. Most frames of a live stream need no
-/// second allocation; 64 incomplete messages take 1 MiB.
-pub(super) const FIRST_ALLOCATION: usize = 16 << 10;
+/// second allocation; 64 incomplete messages take 2 MiB.
+pub(super) const FIRST_ALLOCATION: usize = 32 << 10;

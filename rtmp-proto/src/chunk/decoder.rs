@@ -1,6 +1,6 @@
 //! From bytes to messages.
 
-use core::fmt;
+use core::{fmt, mem};
 
 use bytes::{Buf, Bytes};
 use nom::{IResult, Needed};
@@ -8,7 +8,7 @@ use nom::{IResult, Needed};
 use super::{
     ChunkSize, ChunkStreamId, RawMessage,
     assembly::{AssemblyLimits, ChunkStreams, Incomplete},
-    header::{BasicHeader, HEADER_LEN_MAX, MessageHeader},
+    header::{BasicHeader, Continuation, HEADER_LEN_MAX, MessageHeader},
 };
 use crate::{
     leniency::{ExtendedTimestampRule, Leniency},
@@ -19,7 +19,8 @@ use crate::{
 ///
 /// Each chunk stream keeps the header fields in force and the message being assembled. A message
 /// takes one allocation, which grows with the bytes received and never with the length announced,
-/// and each payload byte is copied out of the input once.
+/// and each payload byte is copied out of the input once. A message that lies whole in one chunk and
+/// makes up more than half of a `Bytes` or `BytesMut` that is given is not copied but sliced out.
 ///
 /// Set Chunk Size and Abort come out like every other message; the caller applies them with
 /// [`set_chunk_size`](Self::set_chunk_size) and [`abort`](Self::abort) before it decodes on, which
@@ -35,6 +36,7 @@ pub struct ChunkDecoder {
     held: Held,
     /// The chunk whose payload is being read.
     current: Option<Current>,
+    slicing: Slicing,
     incomplete: Incomplete,
     dropped_messages: u64,
     /// The peer was seen to leave the extended timestamp out of a type 3 chunk.
@@ -56,6 +58,7 @@ impl ChunkDecoder {
             streams: ChunkStreams::default(),
             held: Held::default(),
             current: None,
+            slicing: Slicing::default(),
             incomplete: Incomplete::default(),
             dropped_messages: 0,
             omits_extended: false,
@@ -75,24 +78,29 @@ impl ChunkDecoder {
     /// The peer broke the format or passed a limit. The decoder cannot find the next header after
     /// that and must not be used again.
     pub fn decode(&mut self, input: &mut impl Buf) -> Result<Option<RawMessage>, ChunkError> {
+        self.slicing.begin(input.remaining());
+        let result = self.decode_message(input);
+        self.slicing.end(input.remaining());
+        result
+    }
+
+    fn decode_message(&mut self, input: &mut impl Buf) -> Result<Option<RawMessage>, ChunkError> {
         loop {
-            let current = match self.current {
+            let current = match self.current.take() {
                 Some(current) => current,
                 None => match self.read_header(input) {
                     Some((basic, header)) => self.begin_chunk(basic, header)?,
                     None => return Ok(None),
                 },
             };
+            let csid = current.csid;
             match self.read_payload(current, input) {
-                Progress::Starved(current) => {
-                    self.current = Some(current);
+                Progress::Starved { remaining } => {
+                    self.current = Some(Current { csid, remaining });
                     return Ok(None);
                 }
-                Progress::ChunkDone => self.current = None,
-                Progress::MessageDone(message) => {
-                    self.current = None;
-                    return Ok(Some(message));
-                }
+                Progress::ChunkDone => {}
+                Progress::MessageDone(payload) => return Ok(Some(self.finish(csid, payload))),
             }
         }
     }
@@ -133,6 +141,7 @@ impl ChunkDecoder {
     }
 
     /// Reads the next chunk header, or keeps what there is of it.
+    #[inline]
     fn read_header(&mut self, input: &mut impl Buf) -> Option<(BasicHeader, MessageHeader)> {
         if self.held.is_empty() {
             let bytes = input.chunk();
@@ -142,6 +151,12 @@ impl ChunkDecoder {
                 return Some(self.accept_header(parsed));
             }
         }
+        self.read_split_header(input)
+    }
+
+    /// Reads a header whose bytes do not lie together in `input`.
+    #[cold]
+    fn read_split_header(&mut self, input: &mut impl Buf) -> Option<(BasicHeader, MessageHeader)> {
         loop {
             let held = self.held.bytes();
             match self.parse_header(held) {
@@ -159,11 +174,13 @@ impl ChunkDecoder {
         }
     }
 
+    #[inline]
     fn accept_header(&mut self, parsed: ParsedHeader) -> (BasicHeader, MessageHeader) {
         self.omits_extended |= parsed.omits_extended;
         (parsed.basic, parsed.message)
     }
 
+    #[inline]
     fn parse_header<'a>(&self, bytes: &'a [u8]) -> IResult<&'a [u8], ParsedHeader> {
         let (rest, basic) = BasicHeader::decode(bytes)?;
         let (rest, message) = MessageHeader::decode(basic.chunk_type, rest)?;
@@ -212,6 +229,7 @@ impl ChunkDecoder {
     }
 
     /// Applies a chunk's header to its chunk stream and says how much payload follows.
+    #[inline]
     fn begin_chunk(
         &mut self,
         basic: BasicHeader,
@@ -251,41 +269,103 @@ impl ChunkDecoder {
         })
     }
 
-    fn read_payload(&mut self, mut current: Current, input: &mut impl Buf) -> Progress {
-        let stream = self.streams.entry(current.csid);
-        while current.remaining > 0 {
+    #[inline]
+    fn read_payload(&mut self, current: Current, input: &mut impl Buf) -> Progress {
+        let stream = self.streams.get_mut(current.csid);
+        let Some(partial) = stream.and_then(|stream| stream.partial.as_ref()) else {
+            return self.skip_payload(current.remaining, input);
+        };
+        let length = partial.length;
+        let is_whole = self.held.is_empty()
+            && partial.payload.is_empty()
+            && current.remaining == length
+            && length <= input.chunk().len();
+        if is_whole {
+            return Progress::MessageDone(self.slicing.take(length, input));
+        }
+        self.assemble(current, input)
+    }
+
+    /// Reads payload of the current chunk and of all following chunks of the same message.
+    fn assemble(&mut self, current: Current, input: &mut impl Buf) -> Progress {
+        let Current {
+            csid,
+            mut remaining,
+        } = current;
+        let chunk_size = self.chunk_size.as_usize();
+        let stream = self.streams.entry(csid);
+        let Some(partial) = &mut stream.partial else {
+            return Progress::ChunkDone;
+        };
+        let continuation = Continuation::new(csid, stream.header.extended);
+        while remaining > 0 {
             let (bytes, is_held) = match self.held.is_empty() {
                 true => (input.chunk(), false),
                 false => (self.held.bytes(), true),
             };
-            let bytes = bytes.get(..current.remaining).unwrap_or(bytes);
-            let len = bytes.len();
-            if len == 0 {
-                return Progress::Starved(current);
+            if bytes.is_empty() {
+                return Progress::Starved { remaining };
             }
-            // No message: it was aborted inside this chunk, whose rest is skipped.
-            if let Some(partial) = &mut stream.partial {
-                partial.extend(bytes);
+            let mut rest = bytes;
+            loop {
+                let (now, after) = rest.split_at(rest.len().min(remaining));
+                partial.extend(now, after.len());
+                rest = after;
+                remaining -= now.len();
+                let missing = partial.missing();
+                if remaining > 0 || missing == 0 || partial.chunks >= self.limits.chunks_per_message
+                {
+                    break;
+                }
+                // Mostly the next chunk is of the same message.
+                let Some(after) = rest.strip_prefix(continuation.bytes()) else {
+                    break;
+                };
+                rest = after;
+                partial.chunks += 1;
+                remaining = missing.min(chunk_size);
             }
-            current.remaining -= len;
+            let len = bytes.len() - rest.len();
             if is_held {
                 self.held.consume(len);
             } else {
                 input.advance(len);
             }
         }
-        let Some(partial) = stream.partial.take_if(|partial| partial.missing() == 0) else {
-            return Progress::ChunkDone;
-        };
-        self.incomplete.release(&partial);
+        match partial.missing() {
+            0 => Progress::MessageDone(mem::take(&mut partial.payload).into()),
+            _ => Progress::ChunkDone,
+        }
+    }
+
+    /// Passes over the rest of a chunk whose message was aborted inside it.
+    #[cold]
+    fn skip_payload(&mut self, mut remaining: usize, input: &mut impl Buf) -> Progress {
+        let held = remaining.min(self.held.len);
+        self.held.consume(held);
+        remaining -= held;
+        let skipped = remaining.min(input.remaining());
+        input.advance(skipped);
+        remaining -= skipped;
+        match remaining {
+            0 => Progress::ChunkDone,
+            _ => Progress::Starved { remaining },
+        }
+    }
+
+    #[inline]
+    fn finish(&mut self, csid: ChunkStreamId, payload: Bytes) -> RawMessage {
+        let stream = self.streams.entry(csid);
+        if let Some(partial) = stream.partial.take() {
+            self.incomplete.release(&partial);
+        }
         let header = &stream.header;
-        let message = RawMessage {
+        RawMessage {
             message_type: header.message_type,
             stream: header.stream,
             timestamp: header.timestamp,
-            payload: Bytes::from(partial.payload),
-        };
-        Progress::MessageDone(message)
+            payload,
+        }
     }
 }
 
@@ -361,10 +441,49 @@ struct Current {
 }
 
 enum Progress {
-    /// The input ran out inside the chunk.
-    Starved(Current),
+    /// The input ran out inside the chunk, of which so many bytes are to come.
+    Starved {
+        remaining: usize,
+    },
     ChunkDone,
-    MessageDone(RawMessage),
+    MessageDone(Bytes),
+}
+
+/// Decides whether a payload may be a slice of the input, where that is a `Bytes` or a `BytesMut`,
+/// which then stays in memory as long as the payload.
+#[derive(Default)]
+struct Slicing {
+    /// Bytes of the input when it was last filled, by what can be seen of it.
+    extent: usize,
+    /// Bytes of it that were left at the end of the last call.
+    left: usize,
+}
+
+impl Slicing {
+    #[inline]
+    fn begin(&mut self, remaining: usize) {
+        if remaining != self.left {
+            self.extent = remaining;
+        }
+    }
+
+    #[inline]
+    fn end(&mut self, remaining: usize) {
+        self.left = remaining;
+    }
+
+    /// Takes a payload off the front of `input`, where it lies in one piece. A slice keeps less than
+    /// twice its length in memory.
+    #[inline]
+    fn take(&self, length: usize, input: &mut impl Buf) -> Bytes {
+        if length >= SLICE_LEN_MIN && 2 * length > self.extent {
+            return input.copy_to_bytes(length);
+        }
+        let bytes = input.chunk();
+        let payload = Bytes::copy_from_slice(bytes.get(..length).unwrap_or(bytes));
+        input.advance(length);
+        payload
+    }
 }
 
 /// Up to a header's worth of bytes that arrived ahead of the rest.
@@ -375,10 +494,12 @@ struct Held {
 }
 
 impl Held {
+    #[inline]
     fn is_empty(&self) -> bool {
         self.len == 0
     }
 
+    #[inline]
     fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).expect("len is within the array")
     }
@@ -401,6 +522,9 @@ impl Held {
 }
 
 const EXTENSION_LEN: usize = 4;
+
+/// Shorter payloads are copied, which costs about as much as the reference counts of a slice.
+const SLICE_LEN_MIN: usize = 4096;
 
 #[cfg(test)]
 mod tests;

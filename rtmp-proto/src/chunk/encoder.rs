@@ -1,10 +1,10 @@
 //! From messages to chunks.
 
-use alloc::collections::BTreeMap;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 use super::{
-    ChunkSize, ChunkStreamId, ChunkType, MessageStreamId, MessageType, RawMessage,
-    header::{BasicHeader, HeaderBytes, MessageHeader, WireTime},
+    ChunkSize, ChunkStreamId, MessageStreamId, MessageType, RawMessage,
+    header::{BasicHeader, Continuation, MessageHeader, WireTime},
 };
 use crate::{timestamp::Timestamp, transmit::SendQueue};
 
@@ -64,26 +64,20 @@ impl ChunkEncoder {
     /// Appends the chunks of `message` to `queue`. Large payloads are queued by reference.
     pub fn encode(&mut self, csid: ChunkStreamId, message: &RawMessage, queue: &mut SendQueue) {
         let header = self.message_header(csid, message);
-        let mut bytes = HeaderBytes::new();
-        let basic = |chunk_type| BasicHeader { chunk_type, csid };
-        basic(header.chunk_type()).encode(&mut bytes);
-        header.encode(&mut bytes);
-        queue.copy(&bytes);
-
-        let mut payload = message.payload().clone();
-        let first = payload.split_to(payload.len().min(self.chunk_size.as_usize()));
-        queue.share(first);
-        if payload.is_empty() {
-            return;
-        }
-        bytes.clear();
-        basic(ChunkType::Type3).encode(&mut bytes);
-        if let Some(extended) = header.extended_field() {
-            bytes.extend_from_slice(&extended.to_be_bytes());
-        }
-        while !payload.is_empty() {
-            queue.copy(&bytes);
-            queue.share(payload.split_to(payload.len().min(self.chunk_size.as_usize())));
+        let continuation = Continuation::new(csid, header.extended_field());
+        let payload = message.payload();
+        let chunk_size = self.chunk_size.as_usize();
+        let is_copied = payload.len().min(chunk_size) < queue.share_threshold();
+        queue.write(|out| {
+            let chunk_type = header.chunk_type();
+            BasicHeader { chunk_type, csid }.encode(out);
+            header.encode(out);
+            if is_copied {
+                encode_payload(payload, chunk_size, continuation, out);
+            }
+        });
+        if !is_copied {
+            queue.share_chunks(payload.clone(), chunk_size, continuation);
         }
     }
 
@@ -121,6 +115,22 @@ impl ChunkEncoder {
     }
 }
 
+fn encode_payload(
+    payload: &[u8],
+    chunk_size: usize,
+    continuation: Continuation,
+    out: &mut Vec<u8>,
+) {
+    let (first, mut rest) = payload.split_at(payload.len().min(chunk_size));
+    out.extend_from_slice(first);
+    while !rest.is_empty() {
+        let (chunk, after) = rest.split_at(rest.len().min(chunk_size));
+        out.extend_from_slice(continuation.bytes());
+        out.extend_from_slice(chunk);
+        rest = after;
+    }
+}
+
 /// The header fields of the last message of a chunk stream.
 #[derive(Clone, Copy, Debug)]
 struct Previous {
@@ -144,7 +154,7 @@ impl Previous {
 
 #[cfg(test)]
 mod tests {
-    use alloc::{vec, vec::Vec};
+    use alloc::vec;
 
     use bytes::{Buf, Bytes};
     use hex_literal::hex;

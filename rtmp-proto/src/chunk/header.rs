@@ -13,6 +13,8 @@
 //!
 //! [RTMP 1.0 §5.3.1]
 
+use alloc::vec::Vec;
+
 use nom::{
     IResult, Parser,
     number::streaming::{be_u24, be_u32, le_u16, le_u32, u8},
@@ -28,6 +30,7 @@ pub(super) struct BasicHeader {
 }
 
 impl BasicHeader {
+    #[inline]
     pub(super) fn decode(input: &[u8]) -> IResult<&[u8], Self> {
         let (rest, first) = u8.parse(input)?;
         let (rest, csid) = match first & 0x3F {
@@ -46,7 +49,7 @@ impl BasicHeader {
     }
 
     /// Appends the shortest form (CH-8).
-    pub(super) fn encode(self, out: &mut HeaderBytes) {
+    pub(super) fn encode(self, out: &mut Vec<u8>) {
         let chunk_type = match self.chunk_type {
             ChunkType::Type0 => 0x00,
             ChunkType::Type1 => 0x40,
@@ -62,8 +65,51 @@ impl BasicHeader {
     }
 }
 
-/// Room for the longest header: 3 + 11 + 4 bytes.
-pub(super) type HeaderBytes = smallvec::SmallVec<[u8; HEADER_LEN_MAX]>;
+/// The header of every chunk of a message but the first: of type 3, with the extended timestamp
+/// repeated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Continuation {
+    bytes: [u8; CONTINUATION_LEN_MAX],
+    len: u8,
+}
+
+impl Continuation {
+    #[inline]
+    pub(crate) fn new(csid: ChunkStreamId, extended: Option<u32>) -> Self {
+        let mut continuation = Self::default();
+        match csid.get() {
+            id @ ..64 => continuation.push([0xC0 | u8::try_from(id).expect("below 64")]),
+            id => {
+                let [.., high, low] = (id - 64).to_be_bytes();
+                match id {
+                    ..320 => continuation.push([0xC0, low]),
+                    _ => continuation.push([0xC1, low, high]),
+                }
+            }
+        }
+        if let Some(extended) = extended {
+            continuation.push(extended.to_be_bytes());
+        }
+        continuation
+    }
+
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    fn push<const N: usize>(&mut self, bytes: [u8; N]) {
+        for byte in bytes {
+            if let Some(free) = self.bytes.get_mut(usize::from(self.len)) {
+                *free = byte;
+                self.len += 1;
+            }
+        }
+    }
+}
+
+/// Bytes of the longest [`Continuation`]: 3 + 4.
+pub(crate) const CONTINUATION_LEN_MAX: usize = 7;
 
 /// Bytes of the longest chunk header.
 pub(super) const HEADER_LEN_MAX: usize = 18;
@@ -85,6 +131,7 @@ impl WireTime {
     }
 
     /// The value of the extended field, if there is one.
+    #[inline]
     pub(super) fn extended_field(self) -> Option<u32> {
         self.extended.then_some(self.millis)
     }
@@ -94,7 +141,7 @@ impl WireTime {
         u24(self.millis.min(EXTENDED_MARKER))
     }
 
-    fn encode_extension(self, out: &mut HeaderBytes) {
+    fn encode_extension(self, out: &mut Vec<u8>) {
         if self.extended {
             out.extend_from_slice(&self.millis.to_be_bytes());
         }
@@ -124,6 +171,7 @@ pub(super) enum MessageHeader {
 impl MessageHeader {
     /// Reads the message header of a chunk of type `chunk_type` and, for types 0 to 2, the extended
     /// timestamp after it. Whether a type 3 chunk has one depends on the chunks before it.
+    #[inline]
     pub(super) fn decode(chunk_type: ChunkType, input: &[u8]) -> IResult<&[u8], Self> {
         match chunk_type {
             ChunkType::Type0 => {
@@ -157,7 +205,7 @@ impl MessageHeader {
         }
     }
 
-    pub(super) fn encode(self, out: &mut HeaderBytes) {
+    pub(super) fn encode(self, out: &mut Vec<u8>) {
         match self {
             Self::Type0 {
                 timestamp,
@@ -165,10 +213,12 @@ impl MessageHeader {
                 message_type,
                 stream,
             } => {
-                out.extend_from_slice(&timestamp.field());
-                out.extend_from_slice(&u24(length));
-                out.push(message_type.0);
-                out.extend_from_slice(&stream.get().to_le_bytes());
+                let [t0, t1, t2] = timestamp.field();
+                let [l0, l1, l2] = u24(length);
+                let [s0, s1, s2, s3] = stream.get().to_le_bytes();
+                let kind = message_type.0;
+                // At once: one check for room.
+                out.extend_from_slice(&[t0, t1, t2, l0, l1, l2, kind, s0, s1, s2, s3]);
                 timestamp.encode_extension(out);
             }
             Self::Type1 {
@@ -208,6 +258,7 @@ impl MessageHeader {
     }
 }
 
+#[inline]
 fn extension(field: u32, input: &[u8]) -> IResult<&[u8], WireTime> {
     // A field of exactly 0xFFFFFF is the marker, so that value itself needs the extension (CH-48).
     if field == EXTENDED_MARKER {
@@ -262,7 +313,7 @@ mod tests {
     #[test]
     fn basic_header_round_trip() {
         for (id, len) in [(2, 1), (63, 1), (64, 2), (319, 2), (320, 3), (65_599, 3)] {
-            let mut bytes = HeaderBytes::new();
+            let mut bytes = Vec::new();
             let header = BasicHeader {
                 chunk_type: ChunkType::Type2,
                 csid: ChunkStreamId::new(id).unwrap(),
@@ -307,7 +358,7 @@ mod tests {
             (MessageHeader::Type3, &[]),
         ];
         for (header, bytes) in cases {
-            let mut encoded = HeaderBytes::new();
+            let mut encoded = Vec::new();
             header.encode(&mut encoded);
             assert_eq!(&encoded[..], bytes);
             assert_eq!(

@@ -6,8 +6,8 @@ use core::fmt;
 use bytes::Bytes;
 
 use super::{
-    ChunkEncoder, ChunkStreamId, ChunkType, MessageStreamId, MessageType, RawMessage,
-    header::{BasicHeader, HEADER_LEN_MAX, HeaderBytes},
+    ChunkEncoder, ChunkStreamId, MessageStreamId, MessageType, RawMessage,
+    header::{BasicHeader, Continuation, HEADER_LEN_MAX},
 };
 use crate::{timestamp::Timestamp, transmit::SendQueue};
 
@@ -218,7 +218,7 @@ impl Rank {
 struct Begun {
     rest: Bytes,
     /// Before each chunk but the first.
-    header: HeaderBytes,
+    header: Continuation,
     is_first: bool,
     time: (MessageStreamId, Timestamp),
 }
@@ -231,19 +231,14 @@ impl Begun {
         queue: &mut SendQueue,
     ) -> Self {
         let header = encoder.message_header(csid, message);
-        let basic = |chunk_type| BasicHeader { chunk_type, csid };
-        let mut bytes = HeaderBytes::new();
-        basic(header.chunk_type()).encode(&mut bytes);
-        header.encode(&mut bytes);
-        queue.copy(&bytes);
-        bytes.clear();
-        basic(ChunkType::Type3).encode(&mut bytes);
-        if let Some(extended) = header.extended_field() {
-            bytes.extend_from_slice(&extended.to_be_bytes());
-        }
+        queue.write(|out| {
+            let chunk_type = header.chunk_type();
+            BasicHeader { chunk_type, csid }.encode(out);
+            header.encode(out);
+        });
         Self {
             rest: message.payload().clone(),
-            header: bytes,
+            header: Continuation::new(csid, header.extended_field()),
             is_first: true,
             time: (message.stream, message.timestamp),
         }
@@ -256,7 +251,7 @@ impl Begun {
         queue: &mut SendQueue,
     ) -> (usize, Option<Self>) {
         if !self.is_first {
-            queue.copy(&self.header);
+            queue.copy(self.header.bytes());
         }
         self.is_first = false;
         let len = self.rest.len().min(encoder.chunk_size().as_usize());

@@ -1,5 +1,6 @@
 use alloc::{vec, vec::Vec};
 
+use bytes::BytesMut;
 use hex_literal::hex;
 
 use super::*;
@@ -715,7 +716,7 @@ fn allocation_ends_at_the_message_length() {
     for (len, step) in [(1, 1), (300, 1), (20_000, 1400), (100_000, 1400)] {
         let mut partial = Partial::new(len);
         for piece in vec![7; len].chunks(step) {
-            partial.extend(piece);
+            partial.extend(piece, 0);
         }
         assert_eq!(partial.missing(), 0);
         assert_eq!(partial.payload.capacity(), len);
@@ -748,4 +749,50 @@ fn every_chunk_stream_id() {
         (decoder.incomplete.bytes, decoder.incomplete.messages),
         (0, 0)
     );
+}
+
+/// A payload is not copied if it makes up most of the memory it would keep.
+#[test]
+fn large_payloads_are_slices_of_the_input() {
+    for (length, following, is_slice) in [
+        (10_000, 0, true),
+        (10_000, 9_900, true),
+        (10_000, 10_000, false),
+        (SLICE_LEN_MIN, 0, true),
+        (SLICE_LEN_MIN - 1, 0, false),
+    ] {
+        let mut decoder = decoder(Leniency::default());
+        decoder.set_chunk_size(ChunkSize::MAX);
+        let mut wire = type0(6, 0, u32::try_from(length).unwrap());
+        wire.resize(wire.len() + length, 7);
+        wire.extend(type0(4, 0, 0xFF_FFFF));
+        wire.resize(wire.len() + following, 8);
+        let mut input = BytesMut::from(&wire[..]);
+        let memory = input.as_ptr_range();
+        let message = decoder.decode(&mut input).unwrap().unwrap();
+        assert_eq!(message.payload(), &vec![7; length]);
+        let payload = message.payload().as_ptr();
+        assert_eq!(memory.contains(&payload), is_slice, "{length}, {following}");
+        assert_eq!(decoder.decode(&mut input), Ok(None));
+        assert!(decoder.is_mid_message());
+    }
+}
+
+/// What was read before counts, since it is in the same memory.
+#[test]
+fn small_part_of_a_large_read_is_copied() {
+    let mut decoder = decoder(Leniency::default());
+    decoder.set_chunk_size(ChunkSize::MAX);
+    let mut wire = Vec::new();
+    for _ in 0..4 {
+        wire.extend(type0(6, 0, 10_000));
+        wire.resize(wire.len() + 10_000, 7);
+    }
+    let mut input = BytesMut::from(&wire[..]);
+    let memory = input.as_ptr_range();
+    for _ in 0..4 {
+        let message = decoder.decode(&mut input).unwrap().unwrap();
+        assert!(!memory.contains(&message.payload().as_ptr()));
+    }
+    assert!(input.is_empty());
 }
