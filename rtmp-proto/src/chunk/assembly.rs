@@ -71,7 +71,7 @@ pub(super) struct HeaderInForce {
 
 impl HeaderInForce {
     /// Takes over the fields of a header that begins a message.
-    #[inline]
+    #[inline(always)]
     pub(super) fn begin_message(
         &mut self,
         csid: ChunkStreamId,
@@ -223,5 +223,5 @@ const LOW_CSIDS: usize = 64;
 const SAME_TIME_MIN_MILLIS: u32 = 10_001;
 
 /// Allocated at once for a message that is not whole yet. Most frames of a live stream need no
-/// second allocation; 64 incomplete messages take 2 MiB.
-pub(super) const FIRST_ALLOCATION: usize = 32 << 10;
+/// second allocation; 64 incomplete messages take 4 MiB.
+pub(super) const FIRST_ALLOCATION: usize = 64 << 10;

@@ -94,6 +94,10 @@ impl ChunkDecoder {
                 },
             };
             let csid = current.csid;
+            if let Some(length) = self.whole_message(current, input) {
+                let payload = self.slicing.take(length, input);
+                return Ok(Some(self.finish(csid, payload)));
+            }
             match self.read_payload(current, input) {
                 Progress::Starved { remaining } => {
                     self.current = Some(Current { csid, remaining });
@@ -141,7 +145,7 @@ impl ChunkDecoder {
     }
 
     /// Reads the next chunk header, or keeps what there is of it.
-    #[inline]
+    #[inline(always)]
     fn read_header(&mut self, input: &mut impl Buf) -> Option<(BasicHeader, MessageHeader)> {
         if self.held.is_empty() {
             let bytes = input.chunk();
@@ -180,7 +184,7 @@ impl ChunkDecoder {
         (parsed.basic, parsed.message)
     }
 
-    #[inline]
+    #[inline(always)]
     fn parse_header<'a>(&self, bytes: &'a [u8]) -> IResult<&'a [u8], ParsedHeader> {
         let (rest, basic) = BasicHeader::decode(bytes)?;
         let (rest, message) = MessageHeader::decode(basic.chunk_type, rest)?;
@@ -229,7 +233,7 @@ impl ChunkDecoder {
     }
 
     /// Applies a chunk's header to its chunk stream and says how much payload follows.
-    #[inline]
+    #[inline(always)]
     fn begin_chunk(
         &mut self,
         basic: BasicHeader,
@@ -269,25 +273,19 @@ impl ChunkDecoder {
         })
     }
 
-    #[inline]
-    fn read_payload(&mut self, current: Current, input: &mut impl Buf) -> Progress {
-        let stream = self.streams.get_mut(current.csid);
-        let Some(partial) = stream.and_then(|stream| stream.partial.as_ref()) else {
-            return self.skip_payload(current.remaining, input);
-        };
-        let length = partial.length;
+    /// The length of the message that has just begun, if all of it lies at the front of `input`.
+    #[inline(always)]
+    fn whole_message(&self, current: Current, input: &impl Buf) -> Option<usize> {
+        let partial = self.streams.get(current.csid)?.partial.as_ref()?;
         let is_whole = self.held.is_empty()
             && partial.payload.is_empty()
-            && current.remaining == length
-            && length <= input.chunk().len();
-        if is_whole {
-            return Progress::MessageDone(self.slicing.take(length, input));
-        }
-        self.assemble(current, input)
+            && current.remaining == partial.length
+            && partial.length <= input.chunk().len();
+        is_whole.then_some(partial.length)
     }
 
     /// Reads payload of the current chunk and of all following chunks of the same message.
-    fn assemble(&mut self, current: Current, input: &mut impl Buf) -> Progress {
+    fn read_payload(&mut self, current: Current, input: &mut impl Buf) -> Progress {
         let Current {
             csid,
             mut remaining,
@@ -295,7 +293,7 @@ impl ChunkDecoder {
         let chunk_size = self.chunk_size.as_usize();
         let stream = self.streams.entry(csid);
         let Some(partial) = &mut stream.partial else {
-            return Progress::ChunkDone;
+            return self.skip_payload(remaining, input);
         };
         let continuation = Continuation::new(csid, stream.header.extended);
         while remaining > 0 {
@@ -353,7 +351,7 @@ impl ChunkDecoder {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn finish(&mut self, csid: ChunkStreamId, payload: Bytes) -> RawMessage {
         let stream = self.streams.entry(csid);
         if let Some(partial) = stream.partial.take() {

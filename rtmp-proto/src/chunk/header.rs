@@ -30,7 +30,7 @@ pub(super) struct BasicHeader {
 }
 
 impl BasicHeader {
-    #[inline]
+    #[inline(always)]
     pub(super) fn decode(input: &[u8]) -> IResult<&[u8], Self> {
         let (rest, first) = u8.parse(input)?;
         let (rest, csid) = match first & 0x3F {
@@ -171,7 +171,7 @@ pub(super) enum MessageHeader {
 impl MessageHeader {
     /// Reads the message header of a chunk of type `chunk_type` and, for types 0 to 2, the extended
     /// timestamp after it. Whether a type 3 chunk has one depends on the chunks before it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn decode(chunk_type: ChunkType, input: &[u8]) -> IResult<&[u8], Self> {
         match chunk_type {
             ChunkType::Type0 => {
@@ -258,7 +258,7 @@ impl MessageHeader {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn extension(field: u32, input: &[u8]) -> IResult<&[u8], WireTime> {
     // A field of exactly 0xFFFFFF is the marker, so that value itself needs the extension (CH-48).
     if field == EXTENDED_MARKER {

@@ -1,7 +1,6 @@
 //! The 1536 bytes that C1, S1, C2 and S2 have in common.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::iter;
 
 use nom::{
     IResult, Parser,
@@ -30,11 +29,12 @@ pub(super) struct Packet(pub(super) Box<[u8; PACKET_LEN]>);
 impl Packet {
     /// A packet with random data made from `seed`, time and version zero.
     pub(super) fn random(seed: [u8; HANDSHAKE_RANDOM_LEN]) -> Self {
-        let data: Vec<u8> = iter::repeat_n(0, HEADER_LEN)
-            .chain(SplitMix64::new(&seed).flat_map(u64::to_be_bytes))
-            .take(PACKET_LEN)
-            .collect();
-        Self::new(data).expect("the generator is endless")
+        let mut bytes = Box::new([0; PACKET_LEN]);
+        let (words, _) = bytes.as_chunks_mut();
+        for (free, word) in words.iter_mut().skip(1).zip(SplitMix64::new(&seed)) {
+            *free = word.to_be_bytes();
+        }
+        Self(bytes)
     }
 
     /// The packet made of `bytes`, `None` unless there are 1536 of them.
@@ -113,9 +113,6 @@ fn word(input: &[u8]) -> IResult<&[u8], u64> {
 
 /// Length of C1, S1, C2 and S2.
 pub(super) const PACKET_LEN: usize = 1536;
-
-/// Time and version.
-const HEADER_LEN: usize = 8;
 
 #[cfg(test)]
 mod tests {
