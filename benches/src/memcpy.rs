@@ -6,6 +6,7 @@ use crate::{
     contender::{Contender, Encoder, Outcome, Sink},
     dialogue::Dialogue,
     socket::{Receiver, Sender},
+    wire,
     workload::{Message, Workload},
 };
 
@@ -76,15 +77,15 @@ impl Contender for Memcpy {
     }
 }
 
-/// Copies the bytes of each message into memory of exactly its size, without looking at them: the
-/// limit of decoders that hand out each message in one piece of its own.
+/// What can be had by hand: decoding, the bytes of each message copied into memory of exactly its
+/// size, without looking at them; encoding, each chunk and its header written from where they are.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "there is nothing in it")]
-pub struct OneCopy;
+pub struct ByHand;
 
-impl Contender for OneCopy {
+impl Contender for ByHand {
     fn name(&self) -> &'static str {
-        "one copy"
+        "by hand"
     }
 
     fn decodes(&self) -> bool {
@@ -115,5 +116,34 @@ impl Contender for OneCopy {
             }
         }
         Ok(())
+    }
+
+    fn encoder(&self, messages: &[Message], chunk_size: usize) -> Outcome<Encoder> {
+        self.fan_out(messages, chunk_size, 1)
+    }
+
+    fn fan_out(&self, messages: &[Message], chunk_size: usize, players: usize) -> Outcome<Encoder> {
+        let messages: Vec<_> = messages
+            .iter()
+            .map(|message| {
+                let (csid, len) = (wire::csid(message), message.payload.len());
+                let (time, message_type) = (message.timestamp, message.message_type);
+                let first = wire::full_header(csid, time, len, message_type, 1);
+                (first, [0xC0 | csid], message.payload.clone())
+            })
+            .collect();
+        Ok(Box::new(move |out| {
+            for (first, following, payload) in &messages {
+                for _ in 0..players {
+                    out.write(first);
+                    for (index, chunk) in payload.chunks(chunk_size).enumerate() {
+                        if index > 0 {
+                            out.write(following);
+                        }
+                        out.write(chunk);
+                    }
+                }
+            }
+        }))
     }
 }

@@ -79,17 +79,26 @@ pub fn write_one(
     payload: &[u8],
     chunk_size: usize,
 ) {
-    out.push(csid);
-    out.extend([0, 0, 0]);
-    out.extend(u24(payload.len()));
-    out.push(message_type);
-    out.extend(stream.to_le_bytes());
+    out.extend(full_header(csid, 0, payload.len(), message_type, stream));
     for (index, chunk) in payload.chunks(chunk_size).enumerate() {
         if index > 0 {
             out.push(0xC0 | csid);
         }
         out.extend(chunk);
     }
+}
+
+/// A type 0 header.
+pub fn full_header(csid: u8, timestamp: u32, len: usize, message_type: u8, stream: u32) -> Vec<u8> {
+    let mut out = vec![csid];
+    out.extend(u24(timestamp.min(0xFF_FFFF) as usize));
+    out.extend(u24(len));
+    out.push(message_type);
+    out.extend(stream.to_le_bytes());
+    if timestamp >= 0xFF_FFFF {
+        out.extend(timestamp.to_be_bytes());
+    }
+    out
 }
 
 /// Reads chunks that begin with the first of the connection; the reference for encoders.
@@ -181,14 +190,12 @@ impl Writer {
         let mut delta = None;
         match previous {
             None => {
-                out.push(csid);
-                out.extend(u24(message.timestamp.min(0xFF_FFFF) as usize));
-                out.extend(u24(len));
-                out.push(message.message_type);
-                out.extend(1_u32.to_le_bytes());
-                if message.timestamp >= 0xFF_FFFF {
-                    out.extend(message.timestamp.to_be_bytes());
-                }
+                let Message {
+                    message_type,
+                    timestamp,
+                    ..
+                } = *message;
+                out.extend(full_header(csid, timestamp, len, message_type, 1));
             }
             Some((timestamp, before, length)) => {
                 let step = message.timestamp - timestamp;
@@ -236,7 +243,8 @@ struct Reading {
     payload: Vec<u8>,
 }
 
-fn csid(message: &Message) -> u8 {
+/// Where the message travels.
+pub fn csid(message: &Message) -> u8 {
     match message.message_type {
         AUDIO => 4,
         _ => 6,

@@ -169,7 +169,8 @@ impl SendQueue {
         self.written += count as u64;
         if count == self.queued {
             self.queued = 0;
-            self.pieces.clear();
+            // Mostly one or two, for which `clear` costs more.
+            while self.pieces.pop_front().is_some() {}
             self.copied_sent = self.copied.len();
             return self.compact();
         }
@@ -204,9 +205,11 @@ impl SendQueue {
     /// the written part outweighs the rest, so that each byte is moved at most once.
     fn compact(&mut self) {
         if self.copied_sent == self.copied.len() {
+            // Not what is about to be filled again.
+            let is_idle = self.copied.len() < self.copied.capacity() / 4;
             self.copied.clear();
             self.copied_sent = 0;
-            if self.copied.capacity() > COPY_BUFFER_KEPT {
+            if is_idle && self.copied.capacity() > COPY_BUFFER_KEPT {
                 self.copied.shrink_to(COPY_BUFFER_KEPT);
             }
         } else if self.copied_sent > COPY_BUFFER_KEPT && self.copied_sent > self.copied.len() / 2 {
@@ -424,7 +427,7 @@ impl fmt::Debug for Transmit<'_> {
 /// and small pieces cost an I/O slice each.
 const SHARE_THRESHOLD: usize = 1024;
 
-/// Capacity of the copy buffer that an idle session keeps.
+/// Capacity of the copy buffer that a session keeps once it sends little.
 const COPY_BUFFER_KEPT: usize = 8 << 10;
 
 #[cfg(test)]
@@ -597,6 +600,17 @@ mod tests {
         let mut queue = SendQueue::default();
         queue.copy(b"header");
         queue.transmit().unwrap().copy_to_bytes(7);
+    }
+
+    #[test]
+    fn copy_buffer_shrinks_when_it_is_not_filled() {
+        let mut queue = SendQueue::default();
+        queue.copy(&[0; 100 * COPY_BUFFER_KEPT]);
+        queue.advance(queue.len());
+        assert!(queue.copied.capacity() >= 100 * COPY_BUFFER_KEPT);
+        queue.copy(&[0; 100]);
+        queue.advance(100);
+        assert!(queue.copied.capacity() <= 2 * COPY_BUFFER_KEPT);
     }
 
     #[test]

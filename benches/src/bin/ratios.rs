@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rtmp_benches::{
-    memcpy::OneCopy,
+    memcpy::ByHand,
     ours::Ours,
     ratios::{Inputs, table},
 };
@@ -12,7 +12,7 @@ fn main() {
     let filter = std::env::args().nth(1).unwrap_or_default();
     let inputs = Inputs::new();
     let results: Vec<_> = inputs
-        .rows(&[&Ours, &OneCopy])
+        .rows(&[&Ours, &ByHand])
         .into_iter()
         .filter(|row| row.title.contains(&filter))
         .map(|row| row.measure(TIME))

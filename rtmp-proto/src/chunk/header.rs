@@ -49,6 +49,7 @@ impl BasicHeader {
     }
 
     /// Appends the shortest form (CH-8).
+    #[inline]
     pub(super) fn encode(self, out: &mut Vec<u8>) {
         let chunk_type = match self.chunk_type {
             ChunkType::Type0 => 0x00,
@@ -205,6 +206,7 @@ impl MessageHeader {
         }
     }
 
+    #[inline]
     pub(super) fn encode(self, out: &mut Vec<u8>) {
         match self {
             Self::Type0 {
