@@ -15,8 +15,13 @@ pub struct Dialogue {
 }
 
 impl Dialogue {
-    /// A publisher that goes on in chunks of `chunk_size` bytes.
+    /// A publisher that goes on in chunks of `chunk_size` bytes, on message stream 1.
     pub fn publishing(chunk_size: usize) -> Self {
+        Self::publishing_on(1, chunk_size)
+    }
+
+    /// As [`publishing`](Self::publishing), on the message streams up to `streams`.
+    pub fn publishing_on(streams: u32, chunk_size: usize) -> Self {
         let mut handshake = vec![3];
         handshake.resize(1 + 2 * 1536, 0);
         for (filler, value) in handshake[9..1537].iter_mut().zip((0..=250).cycle()) {
@@ -33,15 +38,21 @@ impl Dialogue {
             write_one(&mut commands, 3, 20, stream, &payload, chunk_size);
         };
         let null = [5];
-        let mut key = null.to_vec();
-        values::string(&mut key, "key");
-        let mut publish = key.clone();
-        values::string(&mut publish, "live");
         command(0, "connect", 1.0, &values::connect_object());
-        command(0, "releaseStream", 2.0, &key);
-        command(0, "FCPublish", 3.0, &key);
-        command(0, "createStream", 4.0, &null);
-        command(1, "publish", 5.0, &publish);
+        for stream in 1..=streams {
+            let name = match stream {
+                1 => "key".into(),
+                _ => format!("key{stream}"),
+            };
+            let mut key = null.to_vec();
+            values::string(&mut key, &name);
+            let mut publish = key.clone();
+            values::string(&mut publish, "live");
+            command(0, "releaseStream", 2.0, &key);
+            command(0, "FCPublish", 3.0, &key);
+            command(0, "createStream", 4.0, &null);
+            command(stream, "publish", 5.0, &publish);
+        }
         Self {
             handshake,
             commands,

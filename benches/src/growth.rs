@@ -18,7 +18,8 @@ use crate::{
     ours::Ours,
     socket::Sender,
     values::{name, number},
-    workload::Workload,
+    wire::write_one,
+    workload::{AUDIO, Workload},
 };
 
 /// One thing that is varied.
@@ -67,8 +68,9 @@ pub fn groups() -> Vec<Group> {
             "chunk",
             &[1, 16, 128, 1024, 4096],
             |chunk_size| {
-                let len = chunk_size * 4000;
-                decode(&Workload::uniform(1, len, chunk_size), 4000)
+                let count = (chunk_size / 64).max(1);
+                let workload = Workload::uniform(count, 64 << 10, chunk_size);
+                decode(&workload, count * ((64 << 10) / chunk_size))
             },
         ),
         // Copies what is there of a message for each of its chunks: shiguredo_rtmp.
@@ -89,8 +91,9 @@ pub fn groups() -> Vec<Group> {
             &[1, 8, 60, 1000, 60_000],
             chunk_streams,
         ),
+        group("message streams", "frame", &[1, 8, 32], message_streams),
         group("messages begun at a time", "chunk", &[1, 4, 16, 60], begun),
-        // Moves the rest of the read for each message: rtmp-runtime.
+        // Slower for larger reads: rtmp-runtime.
         group(
             "bytes of a read",
             "message",
@@ -180,6 +183,19 @@ fn chunk_streams(count: usize) -> (usize, Work<'static>) {
         wire.extend([0; 100]);
     }
     (messages, Box::new(move || decode_all(&wire, 128)))
+}
+
+/// Frames on each of `count` message streams in turn, through a session.
+fn message_streams(count: usize) -> (usize, Work<'static>) {
+    let frames = 10_000;
+    let streams = u32::try_from(count).expect("few streams");
+    let dialogue = Dialogue::publishing_on(streams, 4096);
+    let mut wire = dialogue.bytes();
+    for (stream, _) in (1..=streams).cycle().zip(0..frames) {
+        write_one(&mut wire, 4, AUDIO, stream, &[0xAF; 100], 4096);
+    }
+    let work = move || Ours.serve(&wire).expect("it publishes");
+    (frames, Box::new(work))
 }
 
 /// Messages of 64 chunks, `count` of them in turn.

@@ -1,6 +1,6 @@
 //! `rtmp-proto` as a contender.
 
-use std::sync::Arc;
+use std::{hint::black_box, sync::Arc};
 
 use bytes::{Buf, BytesMut};
 use rtmp_proto::{
@@ -26,6 +26,21 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "there is nothing in it")]
 pub struct Ours;
+
+impl Ours {
+    /// Serves a client that sends `wire`, accepting everything.
+    ///
+    /// # Errors
+    ///
+    /// The session has ended.
+    pub fn serve(&self, wire: &[u8]) -> Outcome {
+        let mut input = BytesMut::from(wire);
+        let sink = &mut |_, _, payload: &[u8]| {
+            black_box(payload);
+        };
+        take(&mut server(), &mut input, sink).map(drop)
+    }
+}
 
 impl Contender for Ours {
     fn name(&self) -> &'static str {
