@@ -223,5 +223,5 @@ const LOW_CSIDS: usize = 64;
 const SAME_TIME_MIN_MILLIS: u32 = 10_001;
 
 /// Allocated at once for a message that is not whole yet. Most frames of a live stream need no
-/// second allocation; 64 incomplete messages take 4 MiB.
-pub(super) const FIRST_ALLOCATION: usize = 64 << 10;
+/// second allocation, and 64 messages that were only begun take no more than 1 MiB.
+pub(super) const FIRST_ALLOCATION: usize = 16 << 10;
