@@ -53,6 +53,8 @@ struct Entry {
     /// Cursors whose next batch this is.
     readers: usize,
     at: Instant,
+    /// Video tracks of which a player must have had a key frame to decode this batch and what follows.
+    needs: TrackSet,
     /// The counts up to its end.
     until: Totals,
 }
@@ -226,7 +228,12 @@ impl Broadcast {
         if frames.iter().any(Frame::is_key_frame) {
             self.latest_key = self.end_number();
         }
+        let mut needs = self.ready;
         for frame in &frames {
+            if LaneKind::of(frame) == LaneKind::Video {
+                // Of a publication that has ended since, perhaps.
+                needs.insert(frame.track().unwrap_or_default());
+            }
             self.totals.charge += (frame.payload.len() + FRAME_OVERHEAD) as u64;
             self.totals.audio += u64::from(frame.is_audio() && frame.is_coded_media());
             self.totals.video += u64::from(frame.is_video() && frame.is_coded_media());
@@ -235,6 +242,7 @@ impl Broadcast {
             batch: Arc::new(Batch::new(frames, self.chunk_size)),
             readers: mem::take(&mut self.idle),
             at: now,
+            needs,
             until: self.totals,
         });
         self.release(|broadcast, entry| broadcast.is_behind(entry, now, 1));
@@ -301,7 +309,7 @@ impl Broadcast {
             };
             if self.is_behind(entry, now, 2) {
                 self.skip_video(cursor);
-            } else if cursor.ready.contains_all(&self.ready) && cursor.next >= cursor.video_from {
+            } else if cursor.ready.contains_all(&entry.needs) && cursor.next >= cursor.video_from {
                 cursor.is_synced = true;
             }
             let batch = Arc::clone(&entry.batch);

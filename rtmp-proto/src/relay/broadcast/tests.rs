@@ -177,6 +177,25 @@ fn slow_players_wait_for_a_key_frame() {
     assert_eq!(cursor.dropped().video, 4);
 }
 
+/// What was published before the end needs its key frames after it, too.
+#[test]
+fn slow_players_wait_for_a_key_frame_beyond_the_end() {
+    use Kind::*;
+    let mut broadcast = broadcast();
+    let mut cursor = broadcast.join();
+    push(&mut broadcast, 0, &[Key(0)]);
+    read(&mut broadcast, &mut cursor, at(0));
+    push(&mut broadcast, 10, &[Inter(0), Audio]);
+    broadcast.flush(at(0));
+    push(&mut broadcast, 20, &[Inter(0), Audio]);
+    broadcast.flush(at(11_000));
+    push(&mut broadcast, 30, &[Inter(0), Audio]);
+    broadcast.end();
+    broadcast.flush(at(11_000));
+    let got = read(&mut broadcast, &mut cursor, at(11_000));
+    assert_eq!(numbers(got), [11, 21, 31]);
+}
+
 /// Of frames as large as can be, too.
 #[test]
 fn stalled_players_are_not_waited_for() {
