@@ -1,0 +1,200 @@
+//! Makes the seed corpora from captures of real peers: `cargo run -p rtmp-fuzz-targets --example seeds`.
+//!
+//! They are small, since libFuzzer is better with small inputs, and end where the targets need nothing
+//! more: of each kind of message there are a few. `rtmp-proto/tests/data/PROVENANCE.md` says where the
+//! captures come from.
+#![allow(clippy::indexing_slicing, reason = "the captures are known")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Result,
+    path::{Path, PathBuf},
+};
+
+use rtmp_proto::{
+    AmfLimits, Leniency, Limits,
+    amf::amf3,
+    chunk::{ChunkDecoder, MessageType, RawMessage},
+    flv::{FileWriter, Frame},
+    message::{Control, decode_data},
+};
+
+fn main() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let corpus = Corpus(root.join("../corpus"));
+    for (name, capture) in captures(&root.join("../../rtmp-proto/tests/data"))? {
+        let is_server = name.ends_with("server");
+        // 1 is the tail of a fresh server's or client's input, the others begin behind the handshake.
+        let (head, chunks) = capture.split_at(HANDSHAKE_LEN.min(capture.len()));
+        corpus.add(
+            "handshake",
+            &name,
+            &[&[if is_server { 1 } else { 2 }, 0], head],
+        )?;
+        if chunks.is_empty() {
+            continue;
+        }
+        let chunks = &chunks[..chunks.len().min(CHUNKS_LEN_MAX)];
+        corpus.add("chunk_decoder", &name, &[&[0xFC], chunks])?;
+        // A session behind its handshake, with nothing said yet; or a player that was told to play.
+        let (target, stage) = match (is_server, name.contains("play")) {
+            (false, _) => ("server_session", 1),
+            (true, true) => ("client_session", 4),
+            (true, false) => ("client_session", 3),
+        };
+        corpus.add(target, &name, &[&[stage << 3, 0xFF], chunks])?;
+        add_messages(&corpus, &name, &messages(chunks))?;
+    }
+    add_texts(&corpus)?;
+    add_bits(&corpus)
+}
+
+/// One of each kind and first byte.
+fn add_messages(corpus: &Corpus, capture: &str, messages: &[RawMessage]) -> Result<()> {
+    let mut kinds = BTreeMap::new();
+    let mut frames: Vec<Frame> = Vec::new();
+    for message in messages {
+        let payload = message.payload();
+        if payload.is_empty() || payload.len() > PAYLOAD_LEN_MAX {
+            continue;
+        }
+        let make = match message.message_type {
+            MessageType::AUDIO => Some(Frame::audio as fn(_, _) -> _),
+            MessageType::VIDEO => Some(Frame::video as _),
+            MessageType::DATA => Some(Frame::data as _),
+            _ => None,
+        };
+        frames.extend(make.map(|make| make(message.timestamp, payload.clone())));
+        let count = kinds.entry((
+            message.message_type.0,
+            payload[..payload.len().min(2)].to_vec(),
+        ));
+        let count = count.and_modify(|count| *count += 1).or_insert(0);
+        let is_command = message.message_type == MessageType::COMMAND;
+        if *count > if is_command { 8 } else { 0 } {
+            continue;
+        }
+        let kind = message.message_type.0;
+        let name = format!("{capture}-{kind}-{:02x}-{count}", payload[0]);
+        corpus.add("message", &name, &[&[kind], payload])?;
+        match message.message_type {
+            MessageType::COMMAND | MessageType::DATA => {
+                corpus.add("amf0", &name, &[payload])?;
+                let values = decode_data(payload, &AmfLimits::DATA).expect("a capture");
+                let mut encoded = Vec::new();
+                amf3::encode_all(&values, &mut encoded);
+                corpus.add("amf3", &name, &[&encoded])?;
+            }
+            MessageType::AUDIO | MessageType::VIDEO => corpus.add("flv_body", &name, &[payload])?,
+            _ => {}
+        }
+    }
+    for frame in frames.iter().filter(|frame| frame.is_sequence_header()) {
+        // AVC is the first of the target's codecs, AAC the seventh.
+        let (codec, name) = match frame.is_video() {
+            true => (0, format!("{capture}-avc")),
+            false => (6, format!("{capture}-aac")),
+        };
+        corpus.add("flv_config", &name, &[&[codec], &frame.body()])?;
+    }
+    if frames.is_empty() {
+        return Ok(());
+    }
+    let mut file = FileWriter::header(true, true).to_vec();
+    let mut writer = FileWriter::new();
+    for frame in frames.iter().take(12) {
+        writer
+            .encode(frame, &mut file)
+            .expect("a message's payload");
+    }
+    corpus.add("flv_file", capture, &[&[0xFF], &file])
+}
+
+fn add_texts(corpus: &Corpus) -> Result<()> {
+    for (name, text) in [
+        ("plain", "rtmp://host/live/key\nrtmp://other/live"),
+        (
+            "secrets",
+            "rtmps://user:pass@[::1]:443/app?token=x/key?sign=y\n/elsewhere?a=b",
+        ),
+        (
+            "instance",
+            "rtmp://host:1935/app/_definst_/mp4:a/b\n//other:1936/app/",
+        ),
+        ("app-and-name", "live/_definst_?a=1\n/key?b=%20&c"),
+        ("segment", "rtmp://host/a/b/c\nd"),
+    ] {
+        corpus.add("url", name, &[text.as_bytes()])?;
+    }
+    Ok(())
+}
+
+/// For structures made of bytes: a few that go on for long enough.
+fn add_bits(corpus: &Corpus) -> Result<()> {
+    let targets = [
+        "amf_values",
+        "broadcast",
+        "chunk_messages",
+        "dialogue",
+        "flv_frames",
+        "pair",
+        "relay",
+    ];
+    for target in targets {
+        for seed in 1..=6_u64 {
+            let mut state = seed;
+            let bytes: Vec<u8> = (0..256 << (seed % 3)).map(|_| next(&mut state)).collect();
+            corpus.add(target, &format!("bits-{seed}"), &[&bytes])?;
+        }
+    }
+    Ok(())
+}
+
+/// Knuth's linear congruential generator.
+fn next(state: &mut u64) -> u8 {
+    *state = state
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
+    state.to_be_bytes()[0]
+}
+
+fn captures(path: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut captures = BTreeMap::new();
+    for entry in fs::read_dir(path)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "bin") {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            let name = name.replace("dialogue-", "").replace("-c0c1", "");
+            captures.insert(name, fs::read(&path)?);
+        }
+    }
+    Ok(captures)
+}
+
+fn messages(mut chunks: &[u8]) -> Vec<RawMessage> {
+    let mut decoder = ChunkDecoder::new(&Limits::default(), Leniency::default());
+    let mut messages = Vec::new();
+    while let Some(message) = decoder.decode(&mut chunks).expect("a capture") {
+        let control = Control::decode(message.message_type, message.payload());
+        if let Ok(Control::SetChunkSize(size)) = control {
+            decoder.set_chunk_size(size);
+        }
+        messages.push(message);
+    }
+    messages
+}
+
+struct Corpus(PathBuf);
+
+impl Corpus {
+    fn add(&self, target: &str, name: &str, parts: &[&[u8]]) -> Result<()> {
+        let directory = self.0.join(target);
+        fs::create_dir_all(&directory)?;
+        fs::write(directory.join(name), parts.concat())
+    }
+}
+
+const HANDSHAKE_LEN: usize = 1 + 2 * 1536;
+const CHUNKS_LEN_MAX: usize = 4000;
+const PAYLOAD_LEN_MAX: usize = 600;
