@@ -19,6 +19,9 @@ pub struct Limits {
     /// Messages begun and not finished, over all chunk streams. Default 64. Beyond: the connection
     /// ends.
     pub incomplete_messages: usize,
+    /// Chunk streams in use, each of which is remembered to the end in about 150 bytes. Default 1024;
+    /// peers known use fewer than 64, the format has 65 598. Beyond: the connection ends.
+    pub chunk_streams: usize,
     /// Chunks one message may be cut into: the work budget that stops a chunk size of 1 from
     /// turning megabytes into millions of header parses. Default 131 072, which is a message of the
     /// greatest length at the protocol's initial chunk size of 128. Beyond: the connection ends.
@@ -56,6 +59,7 @@ impl Default for Limits {
             message_len: 0xFF_FFFF,
             incomplete_bytes: 24 << 20,
             incomplete_messages: 64,
+            chunk_streams: 1024,
             chunks_per_message: 1 << 17,
             command: AmfLimits::COMMAND,
             data: AmfLimits::DATA,

@@ -93,6 +93,23 @@ fn incomplete_bytes_and_messages() {
     );
 }
 
+/// Chunk stream 3 is in use already, by the commands.
+#[test]
+fn chunk_streams() {
+    let mut peer = Scripted::publishing_with(config(|limits| limits.chunk_streams = 11));
+    for _ in 0..3 {
+        for csid in [4, 5, 6, 63, 64, 319, 320, 1000, 65_598, 65_599] {
+            peer.message(csid, 9, 1, 0, &[0x17]);
+        }
+    }
+    assert_eq!(peer.frames().len(), 30);
+    peer.message(7, 9, 1, 0, &[0x17]);
+    assert_eq!(
+        chunk_error(&peer),
+        Some(&ChunkError::TooManyChunkStreams { limit: 11 })
+    );
+}
+
 #[test]
 fn chunks_per_message() {
     let mut peer = Scripted::publishing_with(config(|limits| limits.chunks_per_message = 10));

@@ -10,8 +10,7 @@ use crate::{
     timestamp::{Timestamp, TimestampDelta},
 };
 
-/// All chunk streams seen: the usual low IDs by index, the others in a map. Their number is bounded
-/// by the format (65 598), so that a peer which takes a new one for each message is served forever.
+/// All chunk streams seen: the usual low IDs by index, the others in a map.
 #[derive(Default)]
 pub(super) struct ChunkStreams {
     low: Vec<ChunkStream>,
@@ -213,6 +212,7 @@ pub(super) struct AssemblyLimits {
     pub(super) message_len: usize,
     pub(super) incomplete_bytes: usize,
     pub(super) incomplete_messages: usize,
+    pub(super) chunk_streams: usize,
     pub(super) chunks_per_message: u32,
 }
 

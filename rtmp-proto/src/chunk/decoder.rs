@@ -32,6 +32,8 @@ pub struct ChunkDecoder {
     leniency: Leniency,
     limits: AssemblyLimits,
     streams: ChunkStreams,
+    /// Chunk streams that had a header.
+    streams_seen: usize,
     /// Bytes of a header that is not complete yet.
     held: Held,
     /// The chunk whose payload is being read.
@@ -53,9 +55,11 @@ impl ChunkDecoder {
                 message_len: limits.message_len,
                 incomplete_bytes: limits.incomplete_bytes,
                 incomplete_messages: limits.incomplete_messages,
+                chunk_streams: limits.chunk_streams,
                 chunks_per_message: limits.chunks_per_message,
             },
             streams: ChunkStreams::default(),
+            streams_seen: 0,
             held: Held::default(),
             current: None,
             slicing: Slicing::default(),
@@ -250,6 +254,12 @@ impl ChunkDecoder {
                 self.dropped_messages += 1;
                 self.incomplete.release(&partial);
             }
+            self.streams_seen += usize::from(!stream.header.seen);
+            if self.streams_seen > self.limits.chunk_streams {
+                return Err(ChunkError::TooManyChunkStreams {
+                    limit: self.limits.chunk_streams,
+                });
+            }
             stream.header.begin_message(csid, header, &self.leniency)?;
             let length = stream.header.length;
             if length > self.limits.message_len {
@@ -400,6 +410,12 @@ pub enum ChunkError {
     /// More incomplete messages than [`Limits::incomplete_messages`].
     #[error("more than {limit} incomplete messages")]
     TooManyIncompleteMessages {
+        /// The limit.
+        limit: usize,
+    },
+    /// More chunk streams than [`Limits::chunk_streams`].
+    #[error("more than {limit} chunk streams")]
+    TooManyChunkStreams {
         /// The limit.
         limit: usize,
     },

@@ -1,0 +1,235 @@
+//! What a peer can make a session allocate, counted by the allocator.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::scripted::{Scripted, app, command, handshake};
+use peak_alloc::PeakAlloc;
+use rtmp_proto::{
+    ClientConfig, ClientSession, Instant, Limits, Role, ServerConfig, ServerEvent, ServerSession,
+    Session,
+    amf::{Object, Value},
+};
+
+/// One test for all, since what others allocate meanwhile would be counted, too.
+#[test]
+fn allocations_are_bounded() {
+    idle_sessions();
+    declared_and_not_sent();
+    incomplete_messages();
+    chunk_streams();
+    values();
+    replies_nobody_reads();
+    tiny_messages();
+}
+
+/// What every connection costs.
+fn idle_sessions() {
+    let mut session = None;
+    let peak = peak(|| session = Some(server(|_| {})));
+    assert!(peak < 8 * KIB, "server: {peak}");
+    let mut session = session.unwrap();
+    let handshake = handshake();
+    let opened = feed(&mut session, &handshake);
+    assert!(opened < 16 * KIB, "handshake: {opened}");
+    let peak = self::peak(|| {
+        ClientSession::new(Instant::ORIGIN, Arc::new(ClientConfig::default()), [1; 32]);
+    });
+    assert!(peak < 16 * KIB, "client: {peak}");
+}
+
+/// A length costs nothing: memory comes with the bytes.
+fn declared_and_not_sent() {
+    let mut session = open(|_| {});
+    let wire = begin(3, 0xFF_FFFF, 20, 128);
+    let peak = feed(&mut session, &wire);
+    assert!(peak < 20 * KIB, "one: {peak}");
+
+    let mut session = open(|_| {});
+    let wire: Vec<u8> = (3..63)
+        .flat_map(|csid| begin(csid, 400_000, 9, 1))
+        .collect();
+    let peak = feed(&mut session, &wire);
+    assert!(peak < 60 * 20 * KIB, "sixty: {peak}");
+    assert!(!session.is_closed());
+}
+
+/// All that may be incomplete, sent but for the last byte of each.
+fn incomplete_messages() {
+    let limit = 1 << 20;
+    let mut session = open(|limits| {
+        limits.incomplete_bytes = limit;
+        limits.incomplete_messages = 8;
+    });
+    let length = limit / 8 - 1;
+    let mut wire = Vec::new();
+    for csid in 3..11 {
+        wire.extend(begin(csid, length, 9, 128));
+        for sent in (128..length - 128).step_by(128) {
+            wire.push(0xC0 | csid);
+            wire.extend(vec![0x17; 128.min(length - sent)]);
+        }
+    }
+    let peak = feed(&mut session, &wire);
+    assert!(!session.is_closed());
+    assert!((limit / 2..limit + limit / 4).contains(&peak), "{peak}");
+}
+
+/// As many chunk streams as there are.
+fn chunk_streams() {
+    let mut session = open(|_| {});
+    let mut peer = Scripted::connected();
+    let wire: Vec<u8> = (3..65_599)
+        .flat_map(|csid| peer.encode(csid, 8, 0, 0, &[0xAF]))
+        .collect();
+    let peak = feed(&mut session, &wire);
+    assert!(peak < 512 * KIB, "{peak}");
+}
+
+/// Small messages that decode into much.
+fn values() {
+    let limits = Limits::default();
+    let nested = (0..31).fold(Value::Null, |inner, _| Value::StrictArray(vec![inner]));
+    let many = |value: Value| Value::StrictArray(vec![value; 4000]);
+    let mut wide = Object::new();
+    for index in 0..4000 {
+        wide = wide.with(format!("{index}"), Value::Null);
+    }
+    // A strict array that says it has 2^32 - 1 elements.
+    let lying = [
+        command("call", 1.0, &[Value::Null]),
+        vec![10, 255, 255, 255, 255],
+    ]
+    .concat();
+    // A string of 60 000 bytes in an object, and references to it.
+    let mut references = command("call", 1.0, &[]);
+    references.extend([3, 0, 1, b'a', 2, 0xEA, 0x60]);
+    references.extend(vec![b'x'; 60_000]);
+    references.extend([0, 0, 9]);
+    for _ in 0..1000 {
+        references.extend([7, 0, 0]);
+    }
+    for (name, payload) in [
+        ("nested", command("call", 1.0, &vec![nested; 100])),
+        ("nulls", command("call", 1.0, &[many(Value::Null)])),
+        (
+            "arrays",
+            command("call", 1.0, &[many(Value::StrictArray(vec![]))]),
+        ),
+        (
+            "objects",
+            command("call", 1.0, &[many(Object::new().into())]),
+        ),
+        ("strings", command("call", 1.0, &[many("x".into())])),
+        ("names", command("call", 1.0, &[wide.into()])),
+        ("lying", lying),
+        ("references", references),
+    ] {
+        let mut session = open(|_| {});
+        let mut peer = Scripted::connected();
+        let wire = peer.encode(3, 20, 0, 0, &payload);
+        let peak = feed(&mut session, &wire);
+        // The message itself, twice while it grows; strings; values with what their containers reserve.
+        let bound =
+            2 * payload.len() + limits.command.string_bytes + limits.command.nodes * 200 + 64 * KIB;
+        assert!(peak < bound, "{name}: {peak} of {bound}");
+    }
+}
+
+/// Questions without end from a peer that reads no answer.
+fn replies_nobody_reads() {
+    let limit = 100_000;
+    for values in [
+        ("createStream", vec![Value::Null]),
+        ("FCPublish", vec![Value::Null, "x".repeat(2000).into()]),
+        ("connect", vec![app("live")]),
+        ("what", vec![Value::Null]),
+    ] {
+        let mut session = open(|limits| limits.output_queue = limit);
+        let mut peer = Scripted::connected();
+        let wire: Vec<u8> = (0..20_000)
+            .flat_map(|_| peer.encode(3, 20, 0, 0, &command(values.0, 5.0, &values.1)))
+            .collect();
+        let peak = feed(&mut session, &wire);
+        assert!(peak < 3 * limit, "{}: {peak}", values.0);
+    }
+}
+
+/// A million messages and not one that is kept.
+fn tiny_messages() {
+    let mut session = open(|_| {});
+    let mut peer = Scripted::connected();
+    let wire: Vec<u8> = (0..100_000)
+        .flat_map(|time| peer.encode(4, 8, 1, time, &[0xAF, 1]))
+        .collect();
+    let peak = feed(&mut session, &wire);
+    assert!(peak < 8 * KIB, "{peak}");
+}
+
+/// What is allocated at most while the session takes `wire`, beyond what was allocated before. Requests
+/// are accepted, other events dropped, and nothing is written.
+fn feed(session: &mut ServerSession, mut wire: &[u8]) -> usize {
+    peak(|| {
+        loop {
+            let before = wire.len();
+            session.handle_input(Instant::ORIGIN, &mut wire);
+            let mut moved = wire.len() < before;
+            while let Some(event) = session.poll_event() {
+                moved = true;
+                answer(session, event);
+            }
+            if !moved {
+                return;
+            }
+        }
+    })
+}
+
+fn answer(session: &mut ServerSession, event: ServerEvent) {
+    if let Some(event) = common::accept_all(session, Instant::ORIGIN, event) {
+        // An answer for which there is no room is left out.
+        let _ = session.answer_by_default(Instant::ORIGIN, event);
+    }
+}
+
+fn peak(run: impl FnOnce()) -> usize {
+    ALLOCATOR.reset_peak_usage();
+    let before = ALLOCATOR.current_usage();
+    run();
+    ALLOCATOR.peak_usage() - before
+}
+
+/// The first chunk of a message of `length` bytes, with `sent` of them.
+fn begin(csid: u8, length: usize, message_type: u8, sent: usize) -> Vec<u8> {
+    let [.., high, middle, low] = length.to_be_bytes();
+    let mut bytes = vec![csid, 0, 0, 0, high, middle, low, message_type, 0, 0, 0, 0];
+    bytes.resize(bytes.len() + sent, 0x17);
+    bytes
+}
+
+fn server(change: impl FnOnce(&mut Limits)) -> ServerSession {
+    let mut config = ServerConfig::default();
+    change(&mut config.connection.limits);
+    Session::new(Instant::ORIGIN, Arc::new(config), [2; 32])
+}
+
+/// A server that has accepted `connect`, with nothing to be written.
+fn open(change: impl FnOnce(&mut Limits)) -> ServerSession {
+    let mut session = server(change);
+    feed(&mut session, &handshake());
+    let mut peer = Scripted::connected();
+    let wire = peer.encode(3, 20, 0, 0, &command("connect", 1.0, &[app("live")]));
+    feed(&mut session, &wire);
+    take_output(&mut session);
+    session
+}
+
+fn take_output<R: Role>(session: &mut Session<R>) {
+    common::take_output(session, &mut bytes::BytesMut::new());
+}
+
+const KIB: usize = 1024;
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
