@@ -555,6 +555,31 @@ mod tests {
         );
     }
 
+    /// MSG-15: single values may be in AMF3, and refer to nothing in other slots' values.
+    #[test]
+    fn amf3_values() {
+        let payload = hex!(
+            "00 0002 736F 00000001 0000000000000000"
+            "04 00000005 0001 61 11 01"
+            "04 00000007 0001 62 11 06 03 78"
+            "04 00000006 0001 63 11 04 05"
+        );
+        let message = decode(MessageType::SHARED_OBJECT_AMF3, &payload).unwrap();
+        let slot = |name, value| {
+            let slot = Slot {
+                name: named(name),
+                value,
+            };
+            SharedObjectEvent::Change(vec![slot])
+        };
+        let expected = [
+            slot("a", Value::Null),
+            slot("b", "x".into()),
+            slot("c", 5.0.into()),
+        ];
+        assert_eq!(message.events, expected);
+    }
+
     /// Cut at every byte: only between events is it a message.
     #[test]
     fn truncation_at_every_byte() {
