@@ -133,7 +133,6 @@ struct Sample {
     session: ClientSession,
     origin: Instant,
     next: Option<u64>,
-    lost: u64,
 }
 
 impl Player {
@@ -152,16 +151,19 @@ impl Player {
         link.session.play_from(now, url)?;
         while !matches!(link.next_event()?, ClientEvent::Playing { .. }) {}
         link.socket.set_nonblocking(true)?;
-        let sample = is_sampled.then_some(Sample {
-            session: link.session,
-            origin,
-            next: None,
-            lost: 0,
-        });
-        Ok(Self {
+        let mut player = Self {
             socket: mio::net::TcpStream::from_std(link.socket),
-            sample,
-        })
+            sample: is_sampled.then_some(Sample {
+                session: link.session,
+                origin,
+                next: None,
+            }),
+        };
+        if let Some(sample) = &mut player.sample {
+            // What came with the last answer.
+            sample.look(&mut &*link.input, &mut Measure::default())?;
+        }
+        Ok(player)
     }
 
     /// Takes all there is.
@@ -175,7 +177,7 @@ impl Player {
             };
             measure.bytes += count as u64;
             if let (Some(sample), Some(mut input)) = (&mut self.sample, buffer.get(..count)) {
-                sample.look(&mut input, measure);
+                sample.look(&mut input, measure)?;
             }
             if count < buffer.len() {
                 return Ok(());
@@ -185,20 +187,20 @@ impl Player {
 }
 
 impl Sample {
-    fn look(&mut self, input: &mut &[u8], measure: &mut Measure) {
+    fn look(&mut self, input: &mut &[u8], measure: &mut Measure) -> anyhow::Result<()> {
         let now = Moment::from_origin(self.origin.elapsed());
         while !input.is_empty() {
             self.session.handle_input(now, input);
             while let Some(event) = self.session.poll_event() {
-                let ClientEvent::Frame { frame, .. } = event else {
-                    continue;
+                let frame = match event {
+                    ClientEvent::Frame { frame, .. } => frame,
+                    ClientEvent::Closed(reason) => bail!("session ended: {reason}"),
+                    _ => continue,
                 };
                 if let Some(mark) = Mark::of(&frame) {
                     let late = nanos_since(self.origin).saturating_sub(mark.sent_nanos);
                     *measure.latencies.entry(late / 1_000_000).or_default() += 1;
-                    let lost = self.next.map_or(0, |next| mark.number.abs_diff(next));
-                    self.lost += lost;
-                    measure.lost += lost;
+                    measure.lost += self.next.map_or(0, |next| mark.number.abs_diff(next));
                     self.next = Some(mark.number + 1);
                 }
             }
@@ -208,6 +210,7 @@ impl Sample {
                 transmit.advance(len);
             }
         }
+        Ok(())
     }
 }
 
