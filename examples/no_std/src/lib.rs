@@ -5,12 +5,8 @@
 //! ```
 //!
 //! `demo.c` beside it uses them over a POSIX socket. The build proves that the core needs no `std`: a
-//! second panic handler would be an error.
-//!
-//! # Unsafe code
-//!
-//! The core has none. Here it cannot be avoided: a global allocator is an `unsafe` trait, and C hands
-//! over bare pointers.
+//! second panic handler would be an error. The core has no `unsafe` code; here it cannot be avoided,
+//! since a global allocator is an `unsafe` trait, and C hands over bare pointers.
 #![no_std]
 
 extern crate alloc;
