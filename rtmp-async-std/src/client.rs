@@ -5,7 +5,7 @@ use std::{future, pin::pin, sync::Arc, task::Poll};
 use futures_io::{AsyncRead, AsyncWrite};
 use rtmp_proto::{
     Client, ClientConfig, ClientEvent, ConnectParams, MessageStreamId, Playback, RtmpUrl,
-    SEND_AHEAD, SendError, Stats, flv::Frame,
+    SEND_AHEAD, SendError, Stats, auth, flv::Frame,
 };
 
 use crate::{connection::Connection, error::Error, transport::BoxedTransport};
@@ -21,7 +21,8 @@ pub struct Publisher<T = BoxedTransport> {
 
 #[cfg(feature = "async-std")]
 impl Publisher {
-    /// Connects to the host of `url` and publishes to it.
+    /// Connects to the host of `url` and publishes to it. If the server wants a user and a password, with those
+    /// of `url`, which takes up to three connections.
     ///
     /// # Errors
     ///
@@ -31,8 +32,29 @@ impl Publisher {
         config: Arc<ClientConfig>,
         tls: Option<&tls::Connector>,
     ) -> Result<Self, Error> {
-        let io = dial(url, tls, config.dial_timeout).await?;
-        Self::over(io, url, config).await
+        Self::connect_with(url, config, tls, ConnectParams::publisher(url)).await
+    }
+
+    /// As [`connect`](Self::connect), with other parameters for `connect`.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(
+        url: &RtmpUrl,
+        config: Arc<ClientConfig>,
+        tls: Option<&tls::Connector>,
+        params: ConnectParams,
+    ) -> Result<Self, Error> {
+        let mut auth = auth::Client::of(url);
+        loop {
+            let io = dial(url, tls, config.dial_timeout).await?;
+            let params = auth.params(params.clone());
+            match Self::with_params(io, url, Arc::clone(&config), params).await {
+                Err(error) => error.answered_by(&mut auth)?,
+                connected => return connected,
+            }
+        }
     }
 }
 
@@ -150,7 +172,8 @@ pub struct Player<T = BoxedTransport> {
 
 #[cfg(feature = "async-std")]
 impl Player {
-    /// Connects to the host of `url` and plays it.
+    /// Connects to the host of `url` and plays it. If the server wants a user and a password, with those
+    /// of `url`, which takes up to three connections.
     ///
     /// # Errors
     ///
@@ -160,8 +183,30 @@ impl Player {
         config: Arc<ClientConfig>,
         tls: Option<&tls::Connector>,
     ) -> Result<Self, Error> {
-        let io = dial(url, tls, config.dial_timeout).await?;
-        Self::over(io, url, config).await
+        Self::connect_with(url, config, tls, ConnectParams::player(url)).await
+    }
+
+    /// As [`connect`](Self::connect), with other parameters for `connect`: those of a player that
+    /// [reconnects](ConnectParams::reconnecting) when it is asked to.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(
+        url: &RtmpUrl,
+        config: Arc<ClientConfig>,
+        tls: Option<&tls::Connector>,
+        params: ConnectParams,
+    ) -> Result<Self, Error> {
+        let mut auth = auth::Client::of(url);
+        loop {
+            let io = dial(url, tls, config.dial_timeout).await?;
+            let params = auth.params(params.clone());
+            match Self::with_params(io, url, Arc::clone(&config), params).await {
+                Err(error) => error.answered_by(&mut auth)?,
+                connected => return connected,
+            }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use rtmp_proto::{
     ClientConfig, ConnectParams, Instant, PublisherState, ReconnectConfig, Republisher, RtmpUrl,
-    SEND_AHEAD, Step,
+    SEND_AHEAD, Step, auth,
     flv::Frame,
     relay::{DropCounts, QueueLimits},
 };
@@ -59,6 +59,8 @@ pub struct ReconnectingPublisher {
     client: Arc<ClientConfig>,
     publisher: Republisher<Error>,
     link: Link,
+    /// While the server asks for a user and a password.
+    auth: Option<auth::Client>,
     origin: time::Instant,
     /// Of the connections before this one.
     bytes_sent: u64,
@@ -207,6 +209,7 @@ impl ReconnectingPublisher {
             client,
             publisher: Republisher::new(url, config),
             link: Link::Down,
+            auth: None,
             origin: time::Instant::now(),
             bytes_sent: 0,
         }
@@ -239,6 +242,7 @@ impl ReconnectingPublisher {
         };
         let now = self.now();
         self.link = Link::Down;
+        let auth = self.auth.take();
         match done {
             Ok(Done::Connected(publisher)) => {
                 self.link = Link::Up(publisher);
@@ -247,7 +251,14 @@ impl ReconnectingPublisher {
             Ok(Done::Left) => self.publisher.handle_left(now, random()),
             // Timers round: without this, one that is early would be set again and again.
             Ok(Done::Waited(until)) => self.publisher.handle_timeout(now.max(until)),
-            Err(why) => self.ended(why),
+            Err(why) => {
+                let url = self.publisher.url();
+                let mut auth = auth.unwrap_or_else(|| auth::Client::of(url));
+                match why.answered_by(&mut auth) {
+                    Ok(()) => self.auth = Some(auth),
+                    Err(why) => self.ended(why),
+                }
+            }
         }
         self.begin();
         Poll::Ready(())
@@ -302,8 +313,12 @@ impl ReconnectingPublisher {
                 let url = self.publisher.url().clone();
                 let dialled = (self.dialler)(url.clone());
                 let client = Arc::clone(&self.client);
+                let params = ConnectParams::publisher(&url).reconnecting();
+                let params = match &self.auth {
+                    Some(auth) => auth.params(params),
+                    None => params,
+                };
                 Box::pin(async move {
-                    let params = ConnectParams::publisher(&url).reconnecting();
                     let io = dialled.await?;
                     let publisher = Publisher::with_params(io, &url, client, params).await?;
                     Ok(Done::Connected(Box::new(publisher)))

@@ -81,7 +81,8 @@ pub(crate) struct PublishArgs {
     /// An FLV file, or `-` for standard input.
     pub(crate) file: PathBuf,
 
-    /// rtmp://HOST/APP/STREAM or rtmps://HOST/APP/STREAM; HOST:PORT for another port than usual.
+    /// rtmp://HOST/APP/STREAM or rtmps://HOST/APP/STREAM; HOST:PORT for another port than usual,
+    /// USER:PASSWORD@HOST where the server wants them (Adobe's and Limelight's authentication).
     #[arg(value_parser = url)]
     pub(crate) url: Url,
 
@@ -102,7 +103,8 @@ pub(crate) struct PublishArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlayArgs {
-    /// rtmp://HOST/APP/STREAM or rtmps://HOST/APP/STREAM; HOST:PORT for another port than usual.
+    /// rtmp://HOST/APP/STREAM or rtmps://HOST/APP/STREAM; HOST:PORT for another port than usual,
+    /// USER:PASSWORD@HOST where the server wants them (Adobe's and Limelight's authentication).
     #[arg(value_parser = url)]
     pub(crate) url: Url,
 

@@ -1,9 +1,8 @@
 //! `rtmp play`.
 
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{io, pin::pin, time::Duration};
 
 use anyhow::Context;
-use rtmp_proto::{ClientConfig, RtmpUrl};
 use rtmp_tokio::{Error, Player};
 use tokio::time::{Instant, sleep_until};
 
@@ -20,7 +19,7 @@ pub(crate) async fn run(args: PlayArgs) -> anyhow::Result<()> {
     let url = args.url.clone().context("bad URL")?;
     Sink::check(&args.output)?;
     let mut player = tokio::select! {
-        started = start(&args, &url) => started?,
+        started = server::player(&url, args.tls_ca.as_deref()) => started?,
         signal = shutdown::requested() => return signal,
     };
     // Not earlier: a refusal should not cost anybody an older recording.
@@ -68,14 +67,6 @@ enum End {
     Server(Error),
     /// This program.
     Here(anyhow::Error),
-}
-
-async fn start(args: &PlayArgs, url: &RtmpUrl) -> anyhow::Result<Player> {
-    let io = server::connect(url, args.tls_ca.as_deref()).await?;
-    Player::over(io, url, Arc::new(ClientConfig::default()))
-        .await
-        .map_err(|error| session_failure(&error, url))
-        .with_context(|| format!("cannot play from {}", peer(url)))
 }
 
 /// Writes what comes until the stream ends, or it was enough.

@@ -1,9 +1,9 @@
 //! `rtmp publish`.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use rtmp_proto::{ClientConfig, CloseReason, PublisherState, RtmpUrl, flv::Frame};
+use rtmp_proto::{CloseReason, PublisherState, RtmpUrl, flv::Frame};
 use rtmp_tokio::{Publisher, PublisherEvent, ReconnectingPublisher};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -147,11 +147,7 @@ async fn start(args: &PublishArgs, url: &RtmpUrl) -> anyhow::Result<(Target, Sou
         let publisher = server::lasting_publisher(url, tls_ca)?;
         return Ok((Target::Lasting(Box::new(publisher), url.clone()), source));
     }
-    let io = server::connect(url, tls_ca).await?;
-    let publisher = Publisher::over(io, url, Arc::new(ClientConfig::default()))
-        .await
-        .map_err(|error| session_failure(&error, url))
-        .with_context(|| format!("cannot publish to {}", peer(url)))?;
+    let publisher = server::publisher(url, tls_ca).await?;
     Ok((Target::Once(Box::new(publisher)), source))
 }
 

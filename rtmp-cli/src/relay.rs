@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use rtmp_proto::{
-    ClientConfig, ConnectParams, Next, PublisherState, Reconnect, ReconnectConfig, Retry, RtmpUrl,
+    ConnectParams, Next, PublisherState, Reconnect, ReconnectConfig, Retry, RtmpUrl,
     relay::Timeline,
 };
 use rtmp_tokio::{Error, Player, ReconnectingPublisher, tls};
@@ -155,10 +155,8 @@ async fn feed_live(
 }
 
 async fn play(url: &RtmpUrl, tls: Option<&tls::Connector>) -> Result<Player, Error> {
-    let config = Arc::new(ClientConfig::default());
-    let io = rtmp_tokio::dial(url, tls, config.dial_timeout).await?;
     let params = ConnectParams::player(url).reconnecting();
-    Player::with_params(io, url, config, params).await
+    Player::connect_with(url, Arc::default(), tls, params).await
 }
 
 /// Passes frames on until the stream ends, or is to be played from elsewhere.

@@ -3,21 +3,23 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
-use rtmp_proto::{ClientConfig, ReconnectConfig, RtmpUrl};
-use rtmp_tokio::{BoxedTransport, ReconnectingPublisher, tls};
+use rtmp_proto::{ReconnectConfig, RtmpUrl};
+use rtmp_tokio::{Error, Player, Publisher, ReconnectingPublisher, tls};
 
 use crate::failure::{peer, session_failure};
 
-/// Connects to the host of `url`, over TLS if it says so.
-pub(crate) async fn connect(
-    url: &RtmpUrl,
-    tls_ca: Option<&Path>,
-) -> anyhow::Result<BoxedTransport> {
+/// Publishes to `url`, over TLS if it says so.
+pub(crate) async fn publisher(url: &RtmpUrl, tls_ca: Option<&Path>) -> anyhow::Result<Publisher> {
     let tls = connector(url, tls_ca)?;
-    rtmp_tokio::dial(url, tls.as_ref(), ClientConfig::default().dial_timeout)
-        .await
-        .map_err(|error| session_failure(&error, url))
-        .with_context(|| format!("cannot connect to {}", peer(url)))
+    let publisher = Publisher::connect(url, Arc::default(), tls.as_ref()).await;
+    publisher.map_err(|error| refusal(&error, url, "publish to"))
+}
+
+/// Plays `url`, over TLS if it says so.
+pub(crate) async fn player(url: &RtmpUrl, tls_ca: Option<&Path>) -> anyhow::Result<Player> {
+    let tls = connector(url, tls_ca)?;
+    let player = Player::connect(url, Arc::default(), tls.as_ref()).await;
+    player.map_err(|error| refusal(&error, url, "play from"))
 }
 
 /// A publisher that connects to `url` as often as necessary.
@@ -44,6 +46,15 @@ pub(crate) fn lasting_connector(
         true => connector(url, tls_ca),
         false => Ok(tls::Connector::new(tls_ca).ok()),
     }
+}
+
+/// Why there is no stream: the server does not want it, or cannot be talked to.
+fn refusal(error: &Error, url: &RtmpUrl, task: &str) -> anyhow::Error {
+    let what = match error {
+        Error::Closed(_) | Error::Auth(_) => task,
+        _ => "connect to",
+    };
+    session_failure(error, url).context(format!("cannot {what} {}", peer(url)))
 }
 
 /// What `url` needs for TLS, if anything.

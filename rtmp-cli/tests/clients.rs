@@ -84,6 +84,28 @@ async fn publish_reports_a_rejection_without_the_key() {
     );
 }
 
+#[tokio::test]
+async fn publish_tells_that_a_password_is_wanted() {
+    let listener = listen().await;
+    let file = file("password", &flv(&frames(0)));
+    let child = rtmp(&["publish", path(&file), &url(&listener)]);
+    let mut connection = accept(&listener).await;
+    while let Ok(event) = connection.next_event().await {
+        if let ServerEvent::Connect(request) = event {
+            let said = "[ AccessManager.Reject ] : [ code=403 need auth; authmod=adobe ] : ";
+            let status = Status::error(StatusCode::CONNECT_REJECTED, said);
+            let now = connection.now();
+            connection.session().reject(now, request, status).unwrap();
+        }
+    }
+    let line = assert_failure(child.wait_with_output().await.unwrap());
+    assert!(line.contains("cannot publish to 127.0.0.1:"), "{line}");
+    assert!(
+        line.ends_with(": the server wants a user and a password"),
+        "{line}"
+    );
+}
+
 /// The server goes away while the next frame is not due for long.
 #[tokio::test]
 async fn publish_does_not_wait_for_a_frame_when_the_server_is_gone() {

@@ -6,8 +6,8 @@
 //! [`Piped`] runs the dialogues over pipes too.
 //!
 //! What is there on both an adapter's sockets and its pipes, and what only some adapters have, stands in
-//! the files `tests/cases`: `clients` (publishers and players, those that connect again too), `security`
-//! (TLS that is not agreed upon) and `serving`.
+//! the files `tests/cases`: `authentication`, `clients` (publishers and players, those that connect again
+//! too), `security` (TLS that is not agreed upon) and `serving`.
 //!
 //! # What is tested where
 //!
@@ -19,6 +19,7 @@
 //! | both roles to the end | `publish`, `play`, `both_close_at_once` | sockets, TLS, pipes | sockets |
 //! | publishers and players | `clients` | pipes, sockets | no such types |
 //! | publishers that connect again | `clients` | pipes | no such type |
+//! | a user and a password in the URL | `authentication` | sockets | no such types |
 //! | servers | `serving` | pipes, sockets | no such type |
 //! | rejection | `rejection`, `rejection_is_flushed`, `clients` | sockets, TLS, pipes | sockets |
 //! | half-close | `half_close` | sockets, TLS, pipes | sockets |

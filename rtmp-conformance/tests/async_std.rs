@@ -37,6 +37,7 @@ faults!(smol_faulty, Pipes<Smol>);
 mod on_async_std {
     use super::block_on;
     use rtmp_async_std as adapter;
+    mod authentication;
     mod clients;
     mod security;
     mod serving;
@@ -46,6 +47,7 @@ mod on_async_std {
 mod on_smol {
     use rtmp_async_std as adapter;
     use smol::block_on;
+    mod authentication;
     mod clients;
     mod security;
     mod serving;

@@ -28,6 +28,7 @@ faults!(faulty, Pipes);
 mod cases {
     use super::block_on;
     use rtmp_tokio as adapter;
+    mod authentication;
     mod clients;
     mod security;
     mod serving;

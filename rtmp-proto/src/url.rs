@@ -53,6 +53,17 @@ impl RtmpUrl {
         }
     }
 
+    /// Whether RTMP goes inside HTTP, which the `rtmpt` feature does.
+    pub fn is_tunnelled(&self) -> bool {
+        match self.scheme {
+            #[cfg(feature = "rtmpt")]
+            Scheme::Rtmpt | Scheme::Rtmpts => true,
+            #[cfg(all(feature = "rtmpe", feature = "rtmpt"))]
+            Scheme::Rtmpte => true,
+            _ => false,
+        }
+    }
+
     /// The host name or address; an IPv6 address without brackets.
     pub fn host(&self) -> &str {
         &self.host

@@ -4,7 +4,7 @@ use std::{future, pin::pin, sync::Arc, task::Poll};
 
 use rtmp_proto::{
     Client, ClientConfig, ClientEvent, ConnectParams, MessageStreamId, Playback, RtmpUrl,
-    SEND_AHEAD, SendError, Stats, flv::Frame,
+    SEND_AHEAD, SendError, Stats, auth, flv::Frame,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -23,7 +23,8 @@ pub struct Publisher<T = BoxedTransport> {
 }
 
 impl Publisher {
-    /// Connects to the host of `url` and publishes to it.
+    /// Connects to the host of `url` and publishes to it. If the server wants a user and a password, with those
+    /// of `url`, which takes up to three connections.
     ///
     /// # Errors
     ///
@@ -33,8 +34,29 @@ impl Publisher {
         config: Arc<ClientConfig>,
         tls: Option<&tls::Connector>,
     ) -> Result<Self, Error> {
-        let io = dial(url, tls, config.dial_timeout).await?;
-        Self::over(io, url, config).await
+        Self::connect_with(url, config, tls, ConnectParams::publisher(url)).await
+    }
+
+    /// As [`connect`](Self::connect), with other parameters for `connect`.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(
+        url: &RtmpUrl,
+        config: Arc<ClientConfig>,
+        tls: Option<&tls::Connector>,
+        params: ConnectParams,
+    ) -> Result<Self, Error> {
+        let mut auth = auth::Client::of(url);
+        loop {
+            let io = dial(url, tls, config.dial_timeout).await?;
+            let params = auth.params(params.clone());
+            match Self::with_params(io, url, Arc::clone(&config), params).await {
+                Err(error) => error.answered_by(&mut auth)?,
+                connected => return connected,
+            }
+        }
     }
 }
 
@@ -151,7 +173,8 @@ pub struct Player<T = BoxedTransport> {
 }
 
 impl Player {
-    /// Connects to the host of `url` and plays it.
+    /// Connects to the host of `url` and plays it. If the server wants a user and a password, with those
+    /// of `url`, which takes up to three connections.
     ///
     /// # Errors
     ///
@@ -161,8 +184,30 @@ impl Player {
         config: Arc<ClientConfig>,
         tls: Option<&tls::Connector>,
     ) -> Result<Self, Error> {
-        let io = dial(url, tls, config.dial_timeout).await?;
-        Self::over(io, url, config).await
+        Self::connect_with(url, config, tls, ConnectParams::player(url)).await
+    }
+
+    /// As [`connect`](Self::connect), with other parameters for `connect`: those of a player that
+    /// [reconnects](ConnectParams::reconnecting) when it is asked to.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(
+        url: &RtmpUrl,
+        config: Arc<ClientConfig>,
+        tls: Option<&tls::Connector>,
+        params: ConnectParams,
+    ) -> Result<Self, Error> {
+        let mut auth = auth::Client::of(url);
+        loop {
+            let io = dial(url, tls, config.dial_timeout).await?;
+            let params = auth.params(params.clone());
+            match Self::with_params(io, url, Arc::clone(&config), params).await {
+                Err(error) => error.answered_by(&mut auth)?,
+                connected => return connected,
+            }
+        }
     }
 }
 

@@ -2,7 +2,12 @@
 
 use std::{io, time::Duration};
 
-use rtmp_proto::{CloseReason, RequestError, Retry, Status};
+use rtmp_proto::{
+    CloseReason, RequestError, Retry, Status,
+    auth::{self, AuthError},
+};
+
+use crate::reconnecting::random;
 
 /// Why a connection cannot go on, or a command on it was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +38,9 @@ pub enum Error {
     /// The session has ended.
     #[error(transparent)]
     Closed(CloseReason),
+    /// The server wants a user and a password, and those of the URL are not the right ones.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
     /// The session refused a command.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -48,6 +56,9 @@ pub enum Error {
     /// The URL asks for TLS, which this build or this call has none of.
     #[error("rtmps needs TLS, which is not enabled here")]
     NoTls,
+    /// The URL asks for RTMP in HTTP, which needs more than a byte stream.
+    #[error("rtmpt is not supported here")]
+    Tunnelled,
     /// The host name is not one that a certificate can be for.
     #[error("host name is not valid for TLS")]
     InvalidServerName,
@@ -63,8 +74,22 @@ impl Error {
             // A certificate that is refused, or no TLS at all; else the connection was cut.
             Self::Tls(error) if error.kind() == io::ErrorKind::InvalidData => Retry::Never,
             Self::Tls(_) => Retry::Always,
-            Self::Request(_) | Self::FrameTooLong { .. } => Retry::Never,
-            Self::StreamEnded | Self::NoTls | Self::InvalidServerName => Retry::Never,
+            Self::Auth(_) | Self::Request(_) | Self::FrameTooLong { .. } => Retry::Never,
+            Self::StreamEnded | Self::NoTls | Self::Tunnelled | Self::InvalidServerName => {
+                Retry::Never
+            }
+        }
+    }
+
+    /// What is left of this error if the server only wants `auth` to connect again: nothing.
+    pub(crate) fn answered_by(self, auth: &mut auth::Client) -> Result<(), Self> {
+        let Self::Closed(CloseReason::Refused(status)) = &self else {
+            return Err(self);
+        };
+        match auth.refused(status, random()) {
+            Ok(()) => Ok(()),
+            Err(AuthError::NotAsked) => Err(self),
+            Err(error) => Err(error.into()),
         }
     }
 }

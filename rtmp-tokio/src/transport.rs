@@ -30,12 +30,15 @@ pub type BoxedTransport = Box<dyn Transport>;
 /// # Errors
 ///
 /// The name does not resolve, the host refuses, TLS fails or is not available, or all this takes
-/// longer than `limit`.
+/// longer than `limit`; or the URL asks for RTMP in HTTP.
 pub async fn dial(
     url: &RtmpUrl,
     tls: Option<&tls::Connector>,
     limit: Duration,
 ) -> Result<BoxedTransport, Error> {
+    if url.is_tunnelled() {
+        return Err(Error::Tunnelled);
+    }
     if url.is_tls() && tls.is_none() {
         return Err(Error::NoTls);
     }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use rtmp_conformance::{Pipe, apart, pipe};
 use rtmp_proto::{
     ClientConfig, CloseReason, ConnectParams, MessageStreamId, PublisherState, ReconnectConfig,
-    RtmpUrl, Server, ServerEvent, Status, StatusCode, Timestamp, flv::Frame,
+    Retry, RtmpUrl, Server, ServerEvent, Status, StatusCode, Timestamp, flv::Frame,
 };
 
 use super::{
@@ -280,6 +280,17 @@ fn a_dialler_that_never_ends_is_cut_off() {
         "{why}"
     );
     assert_eq!(why.to_string(), "no connection within 20ms");
+}
+
+/// A byte stream alone does not carry it.
+#[test]
+fn tunnels_are_refused() {
+    for scheme in ["rtmpt", "rtmpte", "rtmpts"] {
+        let url = format!("{scheme}://127.0.0.1:9/live/key").parse().unwrap();
+        let error = block_on(Player::connect(&url, Arc::default(), None)).unwrap_err();
+        assert!(matches!(error, Error::Tunnelled), "{scheme}: {error:?}");
+        assert_eq!(error.retry(), Retry::Never);
+    }
 }
 
 /// What attempts come to, in order, and where they went. When there are no more, they are refused.

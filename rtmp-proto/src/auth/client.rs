@@ -4,7 +4,7 @@ use alloc::{format, string::String};
 use core::fmt;
 
 use super::{Credentials, Scheme, app_path, escaped, parameter, repeatable, response};
-use crate::{message::Status, session::ConnectParams};
+use crate::{message::Status, session::ConnectParams, url::RtmpUrl};
 
 /// A client's way through the connections that authentication takes.
 ///
@@ -20,8 +20,7 @@ use crate::{message::Status, session::ConnectParams};
 /// use rtmp_proto::{ConnectParams, RtmpUrl, Status, StatusCode, auth};
 ///
 /// let url: RtmpUrl = "rtmp://user:password@host/live/key".parse()?;
-/// let credentials = auth::Credentials::of(&url).expect("there are both");
-/// let mut auth = auth::Client::new(credentials);
+/// let mut auth = auth::Client::of(&url);
 /// let first = auth.params(ConnectParams::publisher(&url));
 /// // Session::publish_with(now, &url, first) ends with CloseReason::Refused(status):
 /// # let description = "[ code=403 need auth; authmod=adobe ]";
@@ -34,7 +33,8 @@ use crate::{message::Status, session::ConnectParams};
 /// ```
 #[derive(Clone)]
 pub struct Client {
-    credentials: Credentials,
+    /// There are some from the second step on.
+    credentials: Option<Credentials>,
     step: Step,
 }
 
@@ -42,7 +42,16 @@ impl Client {
     /// Before the first connection.
     pub const fn new(credentials: Credentials) -> Self {
         Self {
-            credentials,
+            credentials: Some(credentials),
+            step: Step::Plain,
+        }
+    }
+
+    /// The same with the [credentials of `url`](Credentials::of). Where there are none, it gets in as
+    /// long as nobody asks.
+    pub fn of(url: &RtmpUrl) -> Self {
+        Self {
+            credentials: Credentials::of(url),
             step: Step::Plain,
         }
     }
@@ -53,13 +62,16 @@ impl Client {
     /// gortmplib do.
     #[must_use]
     pub fn params(&self, params: ConnectParams) -> ConnectParams {
-        let user = escaped(&self.credentials.user);
+        let Some(credentials) = &self.credentials else {
+            return params;
+        };
+        let user = escaped(&credentials.user);
         let query = match &self.step {
             Step::Plain => return params,
             Step::Introduced(scheme) => format!("?authmod={}&user={user}", scheme.name()),
             Step::Responding(challenge) => {
                 let app = params.property("app").unwrap_or_default();
-                challenge.answer(&self.credentials, &user, app_path(app))
+                challenge.answer(credentials, &user, app_path(app))
             }
         };
         ["app", "tcUrl"].into_iter().fold(params, |params, name| {
@@ -88,6 +100,9 @@ impl Client {
             _ if is_about_this => return Err(AuthError::UnknownScheme),
             _ => return Err(AuthError::NotAsked),
         };
+        if self.credentials.is_none() {
+            return Err(AuthError::NoCredentials);
+        }
         self.step = match parameter(text, "reason") {
             Some("nosuchuser") => return Err(AuthError::NoSuchUser),
             Some("needauth") => match self.step {
@@ -124,6 +139,9 @@ pub enum AuthError {
     /// The refusal has to do with something else.
     #[error("the server refuses for another reason")]
     NotAsked,
+    /// The server wants a user and a password, and there are none.
+    #[error("the server wants a user and a password")]
+    NoCredentials,
     /// The server wants another kind of authentication.
     #[error("the server wants an authentication that is not known")]
     UnknownScheme,
@@ -362,6 +380,18 @@ mod tests {
             assert!(before.iter().all(Result::is_ok));
             assert_eq!(*last, Err(error), "{descriptions:?}");
         }
+    }
+
+    #[test]
+    fn without_credentials() {
+        let url = "rtmp://user@host/live/key".parse().unwrap();
+        let mut client = Client::of(&url);
+        let asked = refused(&mut client, "code=403 need auth; authmod=adobe");
+        assert_eq!(asked, Err(AuthError::NoCredentials));
+        let not_asked = refused(&mut client, "no such application");
+        assert_eq!(not_asked, Err(AuthError::NotAsked));
+        let params = ConnectParams::publisher(&url);
+        assert_eq!(client.params(params.clone()), params);
     }
 
     proptest! {
