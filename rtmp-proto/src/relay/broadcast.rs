@@ -36,7 +36,11 @@ pub struct Broadcast {
     ready: TrackSet,
     /// Published since the last [`flush`](Self::flush).
     pending: Vec<Frame>,
+    /// Their charge.
+    pending_charge: u64,
     batches: VecDeque<Entry>,
+    /// The charge of all batches that are gone.
+    released: u64,
     /// The number of the first of them.
     first: u64,
     /// The number of the latest batch with a key frame.
@@ -167,7 +171,9 @@ impl Broadcast {
             timeline: Timeline::default(),
             ready: TrackSet::default(),
             pending: Vec::new(),
+            pending_charge: 0,
             batches: VecDeque::new(),
+            released: 0,
             first: 0,
             latest_key: 0,
             idle: 0,
@@ -210,6 +216,7 @@ impl Broadcast {
             }
         }
         if self.cache.push(&frame) == Cached::New && self.cursors > 0 {
+            self.pending_charge += charge(&frame);
             self.pending.push(frame);
         }
     }
@@ -225,6 +232,7 @@ impl Broadcast {
             return;
         }
         let frames = mem::take(&mut self.pending);
+        self.totals.charge += mem::take(&mut self.pending_charge);
         if frames.iter().any(Frame::is_key_frame) {
             self.latest_key = self.end_number();
         }
@@ -234,7 +242,6 @@ impl Broadcast {
                 // Of a publication that has ended since, perhaps.
                 needs.insert(frame.track().unwrap_or_default());
             }
-            self.totals.charge += (frame.payload.len() + FRAME_OVERHEAD) as u64;
             self.totals.audio += u64::from(frame.is_audio() && frame.is_coded_media());
             self.totals.video += u64::from(frame.is_video() && frame.is_coded_media());
         }
@@ -273,12 +280,36 @@ impl Broadcast {
         self.depart(cursor.next);
         if self.cursors == 0 {
             self.pending = Vec::new();
+            self.pending_charge = 0;
         }
     }
 
     /// Players that have joined and not left.
     pub const fn players(&self) -> usize {
         self.cursors
+    }
+
+    /// Bytes that are held: what slow players have not read, what waits for a [`flush`](Self::flush), and
+    /// what late joiners begin with; payloads, and 128 for each frame.
+    ///
+    /// Payloads that are both in the group and unread exist once and count twice, which makes up for the
+    /// copies of small ones in batches.
+    pub fn held_bytes(&self) -> usize {
+        self.cache.held_bytes().saturating_add(self.unread_bytes())
+    }
+
+    /// Holds no more than `bytes` from now on, or as much as headers and what waits for a
+    /// [`flush`](Self::flush) take. For streams that share a bound of the caller's.
+    ///
+    /// First goes what slow players have not read, the oldest first, down to half: they begin anew. Then
+    /// the group goes, and who joins waits for the next key frame.
+    pub fn shed(&mut self, bytes: usize) {
+        self.release(|it, _| it.held_bytes() > bytes && it.unread_bytes() > bytes / 2);
+        if self.held_bytes() > bytes {
+            self.cache.drop_group();
+        }
+        self.release(|it, _| it.held_bytes() > bytes);
+        self.release_unread();
     }
 
     /// What the player is to get next, `None` when it has everything. Ask only while it has room.
@@ -373,6 +404,12 @@ impl Broadcast {
             || now > entry.at + self.limits.duration / part
     }
 
+    /// In batches, and on its way there.
+    fn unread_bytes(&self) -> usize {
+        let bytes = self.totals.charge - self.released + self.pending_charge;
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
     fn end_number(&self) -> u64 {
         self.first + self.batches.len() as u64
     }
@@ -407,7 +444,10 @@ impl Broadcast {
             .front()
             .is_some_and(|entry| is_due(self, entry))
         {
-            self.batches.pop_front();
+            self.released = self
+                .batches
+                .pop_front()
+                .map_or(self.released, |entry| entry.until.charge);
             self.first += 1;
         }
     }
@@ -420,6 +460,11 @@ impl Broadcast {
             None => &mut self.idle,
         }
     }
+}
+
+/// What a frame counts in [`BroadcastLimits::bytes`].
+const fn charge(frame: &Frame) -> u64 {
+    (frame.payload.len() + FRAME_OVERHEAD) as u64
 }
 
 impl fmt::Debug for Broadcast {

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Slot, TrackSet, headers::Headers};
+use super::{FRAME_OVERHEAD, Slot, TrackSet, headers::Headers};
 use crate::{flv::Frame, timestamp::Timestamp};
 
 /// What a late joiner needs to see a picture at once: metadata, decoder configurations and the
@@ -124,6 +124,19 @@ impl GopCache {
     /// Whether a player that joins now gets a picture at once.
     pub const fn has_group(&self) -> bool {
         self.group.is_some()
+    }
+
+    /// Bytes that are held: payloads, and 128 for each frame.
+    pub fn held_bytes(&self) -> usize {
+        let group = self.group.as_ref().map_or(0, |group| {
+            group.bytes + group.frames.len() * FRAME_OVERHEAD + group.headers.bytes()
+        });
+        self.headers.bytes() + group
+    }
+
+    /// Forgets the group, and waits for the next key frame.
+    pub fn drop_group(&mut self) {
+        self.group = None;
     }
 
     /// Forgets everything, because the stream was unpublished: a publisher that follows may have

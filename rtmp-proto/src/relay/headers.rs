@@ -24,6 +24,10 @@ impl Headers {
         self.entries.len()
     }
 
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn holds(&self, slot: Slot, frame: &Frame) -> bool {
         self.entries
             .iter()

@@ -184,6 +184,21 @@ impl Queue {
         self.video.bytes + self.audio.bytes + self.kept.bytes
     }
 
+    /// Bytes that are held: [`bytes`](Self::bytes), and 128 for each frame.
+    pub fn held_bytes(&self) -> usize {
+        self.bytes() + self.len() * FRAME_OVERHEAD
+    }
+
+    /// Holds no more than `bytes` from now on, or as much as headers, metadata and data messages take:
+    /// drops all video if there is too much, then the oldest audio. For queues that share a bound of the
+    /// caller's.
+    pub fn shed(&mut self, bytes: usize) {
+        if self.held_bytes() > bytes {
+            self.drop_video();
+            self.drop_audio_until(|queue| queue.held_bytes() <= bytes);
+        }
+    }
+
     /// Playing time that waits: that of the video or that of the audio, whichever is longer.
     pub fn duration(&self) -> Duration {
         Duration::from_millis(self.video.span().max(self.audio.span()))

@@ -258,6 +258,73 @@ fn publishers_come_and_go() {
     assert!(broadcast.next(&mut cursor, at(0)).is_none());
 }
 
+/// What is held is what was pushed, and nothing once it is read and over.
+#[test]
+fn what_is_held_is_counted() {
+    use Kind::*;
+    let mut broadcast = broadcast();
+    assert_eq!(broadcast.held_bytes(), 0);
+    let mut player = broadcast.join();
+    assert!(broadcast.next(&mut player, at(0)).is_none());
+    push(&mut broadcast, 0, &[Key(0), Inter(0)]);
+    let payloads = frame(Key(0), 0, 0, 0).payload.len() + frame(Inter(0), 0, 0, 0).payload.len();
+    let held = payloads + 2 * FRAME_OVERHEAD;
+    assert_eq!(broadcast.held_bytes(), 2 * held, "in the group and pending");
+    broadcast.flush(at(20));
+    assert_eq!(broadcast.held_bytes(), 2 * held, "in the group and unread");
+    read(&mut broadcast, &mut player, at(20));
+    assert_eq!(broadcast.held_bytes(), held, "in the group");
+    push(&mut broadcast, 2, &[Inter(0)]);
+    broadcast.leave(&player);
+    broadcast.end();
+    assert_eq!(broadcast.held_bytes(), 0);
+}
+
+/// Slow players lose first, then late ones; who keeps up loses nothing.
+#[test]
+fn shedding_spares_those_who_keep_up() {
+    use Kind::*;
+    let mut broadcast = broadcast();
+    let [mut slow, mut quick] = [broadcast.join(), broadcast.join()];
+    for player in [&mut slow, &mut quick] {
+        assert!(broadcast.next(player, at(0)).is_none());
+    }
+    let allowed = 20 * (FRAME_OVERHEAD + 1000);
+    for number in 0..100 {
+        let kind = if number % 50 == 0 { Key(0) } else { Inter(0) };
+        broadcast.push(&frame(kind, number * 20, number, 1000));
+        let now = at(u64::from(number) * 20);
+        broadcast.flush(now);
+        broadcast.shed(allowed);
+        assert!(broadcast.held_bytes() <= allowed, "after {number}");
+        assert_eq!(numbers(read(&mut broadcast, &mut quick, now)), [number]);
+    }
+    let mut late = broadcast.join();
+    assert!(read(&mut broadcast, &mut late, at(2000)).is_empty());
+    push(&mut broadcast, 100, &[Inter(0), Key(0), Inter(0)]);
+    broadcast.flush(at(2060));
+    for player in [&mut slow, &mut late] {
+        assert_eq!(numbers(read(&mut broadcast, player, at(2060))), [101, 102]);
+    }
+    assert_eq!(slow.dropped().video, 101);
+}
+
+/// There is no more to give than everything.
+#[test]
+fn shedding_all() {
+    use Kind::*;
+    let mut broadcast = broadcast();
+    let mut player = broadcast.join();
+    assert!(broadcast.next(&mut player, at(0)).is_none());
+    push(&mut broadcast, 0, &[Key(0), Inter(0)]);
+    broadcast.flush(at(20));
+    broadcast.shed(0);
+    assert_eq!(broadcast.held_bytes(), 0);
+    push(&mut broadcast, 2, &[Key(0)]);
+    broadcast.flush(at(40));
+    assert_eq!(numbers(read(&mut broadcast, &mut player, at(40))), [2]);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Push(Kind),
@@ -267,6 +334,7 @@ enum Step {
     Restart(prop::sample::Index),
     Read(prop::sample::Index, usize),
     Wait(u64),
+    Shed(usize),
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -278,6 +346,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => any::<prop::sample::Index>().prop_map(Step::Restart),
         8 => (any::<prop::sample::Index>(), 0..6_usize).prop_map(|(who, n)| Step::Read(who, n)),
         4 => (0..4000_u64).prop_map(Step::Wait),
+        1 => (0..6000_usize).prop_map(Step::Shed),
     ]
 }
 
@@ -345,14 +414,26 @@ proptest! {
                     }
                 }
                 Step::Wait(millis) => now += millis,
+                Step::Shed(bytes) => {
+                    broadcast.shed(bytes);
+                    let pending = usize::try_from(broadcast.pending_charge).unwrap();
+                    let left = broadcast.held_bytes();
+                    prop_assert!(left <= bytes + pending + HEADERS_MAX, "{left} of {bytes}");
+                }
                 _ => {}
             }
             let readers: usize = broadcast.batches.iter().map(|entry| entry.readers).sum();
             prop_assert!(readers + broadcast.idle <= viewers.len());
             prop_assert!(broadcast.batches.front().is_none_or(|entry| entry.readers > 0));
+            let batches = broadcast.batches.iter().flat_map(|entry| entry.batch.frames());
+            let unread: u64 = batches.chain(&broadcast.pending).map(charge).sum();
+            prop_assert_eq!(unread, broadcast.unread_bytes() as u64);
         }
     }
 }
+
+/// A few small ones.
+const HEADERS_MAX: usize = 500;
 
 fn check(viewer: &mut Viewer, frame: &Frame, pushed: &[Frame]) -> Result<(), TestCaseError> {
     let number = number(frame);

@@ -49,6 +49,30 @@ fn video_begins_with_a_key_frame() {
     assert_eq!(drain(&mut queue), [0, 1, 3, 4, 7]);
 }
 
+/// Video goes first, then the oldest audio; what is not dropped stays.
+#[test]
+fn shedding() {
+    use Kind::*;
+    let mut queue = Queue::default();
+    for (n, kind) in (0..).zip([VideoHeader(0), Key(0), Audio, Audio, Inter(0), Audio]) {
+        assert_eq!(queue.push(frame(kind, n, n, 1000)), QUEUED);
+    }
+    let all = queue.held_bytes();
+    assert_eq!(all, queue.bytes() + 6 * FRAME_OVERHEAD);
+    queue.shed(all);
+    assert_eq!(queue.len(), 6);
+    queue.shed(all - 1);
+    assert_eq!(queue.len(), 4);
+    // The header and two of audio, with a little more than their padding.
+    queue.shed(3 * (1000 + FRAME_OVERHEAD) + 100);
+    assert_eq!(queue.push(frame(Inter(0), 6, 6, 0)), Pushed::Dropped);
+    assert_eq!(queue.push(frame(Key(0), 7, 7, 0)), QUEUED);
+    let dropped = queue.dropped();
+    assert_eq!((dropped.video, dropped.audio), (3, 1));
+    assert_eq!(drain(&mut queue), [0, 3, 5, 7]);
+    assert_eq!(queue.held_bytes(), 0);
+}
+
 /// A player that stands still: at first the rest of the group goes, then, at each key frame,
 /// what waited; audio slides.
 #[test]
