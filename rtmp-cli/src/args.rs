@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{convert::Infallible, path::PathBuf, str::FromStr, time::Duration};
+use std::{convert::Infallible, fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use rtmp_proto::{RtmpUrl, UrlError};
@@ -74,6 +74,43 @@ pub(crate) struct ServeArgs {
     /// for many players. 0 passes on each frame as it comes.
     #[arg(long, value_name = "MS", default_value = "20", value_parser = millis)]
     pub(crate) flush_interval: Duration,
+
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+}
+
+/// How much a server takes on. Beyond, it refuses what is new; what it has goes on.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Limits (0 is none)")]
+pub(crate) struct Limits {
+    /// Connections. One more is closed at once. Each takes a file descriptor, of which a process has
+    /// as many as `ulimit -n` says.
+    #[arg(long, value_name = "N", default_value = "16384")]
+    pub(crate) max_connections: Maximum,
+
+    /// Connections from one IPv4 address or IPv6 /64 network. One more is closed at once. Not for
+    /// servers behind a proxy, whose address all connections have, and no less than the players of a
+    /// large office.
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(crate) max_connections_per_address: Maximum,
+
+    /// Streams that are published. Who takes over a stream from its publisher is always let in.
+    #[arg(long, value_name = "N", default_value = "1000")]
+    pub(crate) max_publishers: Maximum,
+
+    /// Players of all streams.
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(crate) max_players: Maximum,
+
+    /// Players of one stream.
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(crate) max_players_per_stream: Maximum,
+
+    /// Media kept for late joiners, slow players and recordings of all streams together. Beyond,
+    /// streams that keep more than an equal share go down to it: their slow players and recordings
+    /// lose frames.
+    #[arg(long, value_name = "MIB", default_value = "1024")]
+    pub(crate) max_buffered: Mebibytes,
 }
 
 #[derive(Debug, clap::Args)]
@@ -153,6 +190,76 @@ pub(crate) enum OnDuplicate {
     Reject,
 }
 
+#[cfg(test)]
+impl Limits {
+    pub(crate) fn none() -> Self {
+        Self {
+            max_connections: Maximum::from(0),
+            max_connections_per_address: Maximum::from(0),
+            max_publishers: Maximum::from(0),
+            max_players: Maximum::from(0),
+            max_players_per_stream: Maximum::from(0),
+            max_buffered: Mebibytes(0),
+        }
+    }
+}
+
+/// The largest number that is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Maximum(usize);
+
+impl Maximum {
+    /// Whether there may be one more than `count`.
+    pub(crate) const fn allows(self, count: usize) -> bool {
+        count < self.0
+    }
+}
+
+/// 0 is no limit.
+impl From<usize> for Maximum {
+    fn from(number: usize) -> Self {
+        match number {
+            0 => Self(usize::MAX),
+            number => Self(number),
+        }
+    }
+}
+
+impl FromStr for Maximum {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse::<usize>().map(Self::from)
+    }
+}
+
+impl fmt::Display for Maximum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An amount of memory, 0 for no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mebibytes(usize);
+
+impl Mebibytes {
+    pub(crate) const fn bytes(self) -> usize {
+        match self.0 {
+            0 => usize::MAX,
+            mebibytes => mebibytes.saturating_mul(1 << 20),
+        }
+    }
+}
+
+impl FromStr for Mebibytes {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
 /// An address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ListenAddress {
@@ -221,8 +328,8 @@ impl FromStr for Key {
     }
 }
 
-impl std::fmt::Debug for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(…)")
     }
 }
@@ -280,6 +387,17 @@ mod tests {
         assert!(address("http://host").is_err());
         assert!(address("host:99999").is_err());
         assert!(address("").is_err());
+    }
+
+    #[test]
+    fn zero_is_no_limit() {
+        let maximum = |text: &str| text.parse::<Maximum>().unwrap();
+        assert!(maximum("0").allows(usize::MAX - 1));
+        assert!(maximum("2").allows(1) && !maximum("2").allows(2));
+        assert!("-1".parse::<Maximum>().is_err());
+        let mebibytes = |text: &str| text.parse::<Mebibytes>().unwrap().bytes();
+        assert_eq!(mebibytes("3"), 3 << 20);
+        assert_eq!(mebibytes("0"), usize::MAX);
     }
 
     #[test]

@@ -2,16 +2,19 @@
 
 mod common;
 
-use std::{fs, process::Command, sync::Arc};
+use std::{fs, process::Command};
 
 use bytes::Bytes;
-use common::{DEADLINE, Process, Server, TempDir, rtmp};
-use rtmp_proto::{ClientConfig, RtmpUrl, Timestamp, flv::Frame};
+use common::{
+    Process, Server, TempDir,
+    live::{bounded, config, header, key_frame, next, picture, play, publish, refused, url},
+    rtmp,
+};
+use rtmp_proto::{RtmpUrl, Timestamp, flv::Frame};
 use rtmp_tokio::{Error, Player, Publisher, tls};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -335,47 +338,6 @@ fn start<const N: usize>(arguments: [&str; N]) -> Server {
     Server::start(arguments)
 }
 
-fn url(server: &Server, path: &str) -> RtmpUrl {
-    server.url(path).parse().unwrap()
-}
-
-fn config() -> Arc<ClientConfig> {
-    Arc::default()
-}
-
-async fn publish(url: &RtmpUrl) -> Publisher {
-    bounded(Publisher::connect(url, config(), None))
-        .await
-        .unwrap()
-}
-
-async fn play(url: &RtmpUrl) -> Player {
-    bounded(Player::connect(url, config(), None)).await.unwrap()
-}
-
-/// The next audio or video message.
-async fn next(player: &mut Player) -> Frame {
-    loop {
-        let frame = bounded(player.next_frame()).await.unwrap();
-        let frame = frame.expect("the stream goes on");
-        if frame.is_audio() || frame.is_video() {
-            return frame;
-        }
-    }
-}
-
-/// Why a client was refused.
-async fn refused<T>(attempt: impl Future<Output = Result<T, Error>>) -> String {
-    match bounded(attempt).await {
-        Ok(_) => panic!("it was let in"),
-        Err(error) => error.to_string(),
-    }
-}
-
-async fn bounded<T>(future: impl Future<Output = T>) -> T {
-    time::timeout(DEADLINE, future).await.expect("in time")
-}
-
 /// The only line that `rtmp serve` has to say when it cannot start.
 fn failure<const N: usize>(arguments: [&str; N]) -> String {
     let mut command: Command = rtmp();
@@ -383,28 +345,6 @@ fn failure<const N: usize>(arguments: [&str; N]) -> String {
     let log = Process::spawn(command).exit_in_failure();
     assert_eq!(log.lines().count(), 1, "{log}");
     log
-}
-
-fn header() -> Frame {
-    video(
-        0,
-        &[0x17, 0, 0, 0, 0, 1, 0x4D, 0x40, 0x1F, 0xFF, 0xE0, 0],
-        0,
-    )
-}
-
-fn key_frame(millis: u32, len: usize) -> Frame {
-    video(millis, &[0x17, 1, 0, 0, 0], len)
-}
-
-fn picture(millis: u32, len: usize) -> Frame {
-    video(millis, &[0x27, 1, 0, 0, 0], len)
-}
-
-fn video(millis: u32, head: &[u8], len: usize) -> Frame {
-    let mut payload = head.to_vec();
-    payload.resize(head.len().max(len), 0xAB);
-    Frame::video(Timestamp::from_millis(millis), payload.into())
 }
 
 fn sound(millis: u32) -> Frame {

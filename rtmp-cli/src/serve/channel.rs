@@ -17,6 +17,7 @@ use rtmp_proto::{
 };
 use tokio::{sync::Notify, time};
 
+use super::{admission::Refusal, memory::Account, permit::Permit};
 use crate::args::OnDuplicate;
 
 /// A stream that has a publisher or players.
@@ -42,6 +43,8 @@ pub(super) struct Pace {
 struct State {
     publisher: Option<Arc<Publisher>>,
     broadcast: Broadcast,
+    /// Of what `broadcast` holds.
+    account: Account,
     /// By group, the players that have everything.
     waiting: Vec<Vec<Arc<Waiter>>>,
     /// The group of the next player.
@@ -66,6 +69,8 @@ struct Waiter {
 pub(super) struct Publisher {
     is_replaced: AtomicBool,
     wake: Arc<Notify>,
+    /// Shared with whoever takes over.
+    permit: Arc<Permit>,
 }
 
 /// A player's place.
@@ -103,13 +108,19 @@ impl Place {
 }
 
 impl Channel {
-    pub(super) fn new(name: StreamName, pace: Pace, chunk_size: ChunkSize) -> Self {
+    pub(super) fn new(
+        name: StreamName,
+        pace: Pace,
+        chunk_size: ChunkSize,
+        account: Account,
+    ) -> Self {
         Self {
             name,
             pace,
             state: Mutex::new(State {
                 publisher: None,
                 broadcast: Broadcast::new(BroadcastLimits::default(), chunk_size),
+                account,
                 waiting: (0..pace.groups).map(|_| Vec::new()).collect(),
                 next_group: 0,
                 turn: 0,
@@ -124,30 +135,34 @@ impl Channel {
         &self.name
     }
 
-    /// Makes the caller the publisher, unless there is one and it is to stay. `wake` is called when
-    /// it is replaced.
+    /// Makes the caller the publisher, unless there is one and it is to stay, or there is none and no
+    /// `permit` for one. `wake` is called when it is replaced.
     pub(super) fn publish(
         &self,
         wake: Arc<Notify>,
         on_duplicate: OnDuplicate,
-    ) -> Option<Arc<Publisher>> {
+        permit: impl FnOnce() -> Result<Permit, Refusal>,
+    ) -> Result<Arc<Publisher>, Refusal> {
         let mut state = self.lock();
-        if let Some(previous) = &state.publisher {
-            if on_duplicate == OnDuplicate::Reject {
-                return None;
+        let permit = match &state.publisher {
+            Some(_) if on_duplicate == OnDuplicate::Reject => return Err(Refusal::Published),
+            Some(previous) => {
+                previous.is_replaced.store(true, Ordering::Release);
+                previous.wake.notify_one();
+                Arc::clone(&previous.permit)
             }
-            previous.is_replaced.store(true, Ordering::Release);
-            previous.wake.notify_one();
-        }
+            None => Arc::new(permit()?),
+        };
         let publisher = Arc::new(Publisher {
             is_replaced: AtomicBool::new(false),
             wake,
+            permit,
         });
         state.publisher = Some(Arc::clone(&publisher));
         state.publications += 1;
         state.broadcast.begin();
         self.flush(state);
-        Some(publisher)
+        Ok(publisher)
     }
 
     /// Passes a frame on to every player; whether `publisher` still is the publisher.
@@ -157,6 +172,7 @@ impl Channel {
             return false;
         }
         state.broadcast.push(frame);
+        state.settle();
         if !state.broadcast.has_pending() {
             return true;
         }
@@ -208,7 +224,13 @@ impl Channel {
     }
 
     pub(super) fn leave(&self, place: &Place) {
-        self.lock().broadcast.leave(&place.cursor);
+        let mut state = self.lock();
+        state.broadcast.leave(&place.cursor);
+        state.settle();
+    }
+
+    pub(super) fn players(&self) -> usize {
+        self.lock().broadcast.players()
     }
 
     /// What the player is to get next. If that is nothing yet, it will be woken.
@@ -236,6 +258,7 @@ impl Channel {
             time::sleep(self.pace.tick).await;
             let mut state = self.lock();
             state.broadcast.flush(self.now());
+            state.settle();
             let turn = state.turn;
             state.turn = (turn + 1) % self.pace.groups;
             state.ticks_left -= 1;
@@ -252,6 +275,7 @@ impl Channel {
     /// Passes on what has come in, to everybody at once.
     fn flush(&self, mut state: MutexGuard<'_, State>) {
         state.broadcast.flush(self.now());
+        state.settle();
         let woken: Vec<_> = state.waiting.iter_mut().map(mem::take).collect();
         drop(state);
         woken.iter().flatten().for_each(|waiter| waiter.wake());
@@ -264,6 +288,17 @@ impl Channel {
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code that holds the lock leaves a half-made state behind when it panics.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Accounts for what is held, and holds less if that is too much.
+    fn settle(&mut self) {
+        if let Some(share) = self.account.hold(self.broadcast.held_bytes()) {
+            self.broadcast.shed(share);
+            // There is nothing left to give that could be asked for.
+            let _ = self.account.hold(self.broadcast.held_bytes());
+        }
     }
 }
 

@@ -10,7 +10,10 @@ use rtmp_tokio::{BoxedTransport, Error, IncomingConnection, Presence};
 use tokio::{sync::Notify, task::coop::consume_budget};
 use tracing::{debug, info};
 
-use super::hub::{Hub, Publication, Subscription};
+use super::{
+    admission::ConnectionPermit,
+    hub::{Hub, Publication, Subscription},
+};
 use crate::{args::Key, description::Description};
 
 /// Who may do what.
@@ -20,8 +23,13 @@ pub(super) struct Access {
     pub(super) play_key: Option<Key>,
 }
 
-/// Serves a client until it leaves, misbehaves, or the program stops.
-pub(super) async fn serve(hub: Arc<Hub>, access: Arc<Access>, incoming: IncomingConnection) {
+/// Serves a client until it leaves, misbehaves, or the program stops. Holds on to `_permit` until then.
+pub(super) async fn serve(
+    hub: Arc<Hub>,
+    access: Arc<Access>,
+    incoming: IncomingConnection,
+    _permit: ConnectionPermit,
+) {
     let peer = incoming.peer_addr();
     let (connection, mut presence) = match incoming.establish().await {
         Ok(connection) => connection.into_parts(),
@@ -184,10 +192,13 @@ impl Client {
             self.stop_publishing(|other| *other == name);
         }
         let wake = Arc::clone(&self.wake);
-        let Some(publication) = self.hub.publish(&name, wake) else {
-            info!(%peer, %name, "publisher rejected: the stream has a publisher");
-            let status = Status::error(StatusCode::PUBLISH_BAD_NAME, "stream is being published");
-            return Ok(self.connection.session().reject(now, request, status)?);
+        let publication = match self.hub.publish(&name, wake) {
+            Ok(publication) => publication,
+            Err(refusal) => {
+                info!(%peer, %name, "publisher rejected: {}", refusal.reason());
+                let status = refusal.status();
+                return Ok(self.connection.session().reject(now, request, status)?);
+            }
         };
         info!(%peer, %name, "publishing");
         let stream = request.stream();
@@ -208,11 +219,19 @@ impl Client {
             let status = Status::error(StatusCode::PLAY_FAILED, "wrong or missing key");
             return Ok(self.connection.session().reject(now, request, status)?);
         }
-        info!(%peer, %name, "playing");
         let stream = request.stream();
-        self.connection.session().accept(now, request)?;
+        // What it has played so far makes room for what it wants to play.
         self.stop(stream);
-        let subscription = self.hub.play(&name, Arc::clone(&self.wake));
+        let subscription = match self.hub.play(&name, Arc::clone(&self.wake)) {
+            Ok(subscription) => subscription,
+            Err(refusal) => {
+                info!(%peer, %name, "player rejected: {}", refusal.reason());
+                let status = refusal.status();
+                return Ok(self.connection.session().reject(now, request, status)?);
+            }
+        };
+        info!(%peer, %name, "playing");
+        self.connection.session().accept(now, request)?;
         self.streams.push((stream, Activity::Playing(subscription)));
         Ok(())
     }
@@ -353,8 +372,11 @@ mod tests {
     };
     use tokio::task;
 
-    use super::{super::hub::Policy, *};
-    use crate::args::OnDuplicate;
+    use super::{
+        super::{admission::Admission, hub::Policy},
+        *,
+    };
+    use crate::args::{Limits, OnDuplicate};
 
     const FRAMES: usize = 2000;
 
@@ -363,7 +385,7 @@ mod tests {
     async fn floods_leave_time_for_others() {
         let hub = hub();
         let name = StreamTarget::new("live", "stream").name;
-        let mut player = hub.play(&name, Arc::default());
+        let mut player = hub.play(&name, Arc::default()).unwrap();
         assert!(player.next().is_none());
         let (here, there) = tokio::io::duplex(1 << 20);
         let serving = task::spawn(async move { client(hub, there).serve().await });
@@ -384,7 +406,9 @@ mod tests {
     #[tokio::test]
     async fn a_client_takes_over_from_itself() {
         let hub = hub();
-        let mut player = hub.play(&StreamTarget::new("live", "stream").name, Arc::default());
+        let mut player = hub
+            .play(&StreamTarget::new("live", "stream").name, Arc::default())
+            .unwrap();
         assert!(player.next().is_none());
         let (here, there) = tokio::io::duplex(1 << 20);
         let serving = task::spawn(async move { client(hub, there).serve().await });
@@ -424,6 +448,7 @@ mod tests {
             flush_interval: Duration::ZERO,
             chunk_size: ChunkSize::INITIAL,
             record: None,
+            admission: Arc::new(Admission::new(&Limits::none())),
         })
     }
 

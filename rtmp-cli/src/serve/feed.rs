@@ -8,6 +8,8 @@ use rtmp_proto::{
 };
 use tokio::sync::Notify;
 
+use super::memory::Account;
+
 /// A bounded queue of one publication's frames.
 pub(super) struct Feed {
     state: Mutex<State>,
@@ -17,14 +19,17 @@ pub(super) struct Feed {
 struct State {
     queue: Queue,
     timeline: Timeline,
+    /// Of what `queue` holds.
+    account: Account,
     is_over: bool,
 }
 
 impl Feed {
-    pub(super) fn new(limits: QueueLimits) -> Self {
+    pub(super) fn new(limits: QueueLimits, account: Account) -> Self {
         let state = State {
             queue: Queue::new(limits),
             timeline: Timeline::default(),
+            account,
             is_over: false,
         };
         Self {
@@ -39,6 +44,7 @@ impl Feed {
         let frame = state.timeline.place(frame);
         // The queue counts what it refuses.
         let _ = state.queue.push(frame);
+        state.settle();
         drop(state);
         self.wake.notify_one();
     }
@@ -50,7 +56,10 @@ impl Feed {
     }
 
     pub(super) fn pop(&self) -> Option<Frame> {
-        self.lock().queue.pop()
+        let mut state = self.lock();
+        let frame = state.queue.pop();
+        state.settle();
+        frame
     }
 
     /// The publication has ended, and nothing is left of it.
@@ -71,5 +80,16 @@ impl Feed {
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code that holds the lock leaves a half-made state behind when it panics.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Accounts for what is held, and holds less if that is too much.
+    fn settle(&mut self) {
+        if let Some(share) = self.account.hold(self.queue.held_bytes()) {
+            self.queue.shed(share);
+            // There is nothing left to give that could be asked for.
+            let _ = self.account.hold(self.queue.held_bytes());
+        }
     }
 }

@@ -16,14 +16,16 @@ use rtmp_proto::{
 use tokio::{sync::Notify, task::JoinSet, time};
 
 use super::{
+    admission::{Admission, Refusal},
     channel::{Channel, Pace, Place, Publisher},
     feed::Feed,
+    permit::Permit,
     recorder,
 };
 use crate::args::OnDuplicate;
 
 /// What a hub does with streams.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Policy {
     pub(super) on_duplicate: OnDuplicate,
     /// How long players wait for a publisher to return.
@@ -34,6 +36,8 @@ pub(super) struct Policy {
     pub(super) chunk_size: ChunkSize,
     /// The directory for recordings.
     pub(super) record: Option<PathBuf>,
+    /// How much there may be of everything.
+    pub(super) admission: Arc<Admission>,
 }
 
 /// The streams that have a publisher or players.
@@ -57,25 +61,28 @@ impl Hub {
         self.policy.on_duplicate == OnDuplicate::Replace
     }
 
-    /// Publishes `name`, unless it has a publisher that is to stay. `wake` is called when another one
-    /// takes over.
+    /// Publishes `name`, unless it has a publisher that is to stay, or there are too many others. `wake`
+    /// is called when another one takes over.
     pub(super) fn publish(
         self: &Arc<Self>,
         name: &StreamName,
         wake: Arc<Notify>,
-    ) -> Option<Publication> {
+    ) -> Result<Publication, Refusal> {
+        let admission = &self.policy.admission;
         let mut channels = self.lock();
         let channel = self.channel(&mut channels, name);
-        let publisher = channel.publish(wake, self.policy.on_duplicate)?;
+        let permit = || admission.publisher();
+        let publisher = channel.publish(wake, self.policy.on_duplicate, permit);
         drop(channels);
+        let publisher = publisher.inspect_err(|_| self.tidy(&channel))?;
         let recorder = self.policy.record.as_ref().map(|directory| {
-            let feed = Arc::new(Feed::new(recorder::limits()));
+            let feed = Arc::new(Feed::new(recorder::limits(), admission.account()));
             let recorder = Arc::downgrade(&feed);
             self.recordings()
                 .spawn(recorder::record(directory.clone(), name.clone(), feed));
             recorder
         });
-        Some(Publication {
+        Ok(Publication {
             hub: Arc::clone(self),
             channel,
             publisher,
@@ -83,15 +90,24 @@ impl Hub {
         })
     }
 
-    /// Plays `name`, whether it has a publisher or not. `wake` is called when there is something new.
-    pub(super) fn play(self: &Arc<Self>, name: &StreamName, wake: Arc<Notify>) -> Subscription {
+    /// Plays `name`, whether it has a publisher or not, unless there are too many players. `wake` is
+    /// called when there is something new.
+    pub(super) fn play(
+        self: &Arc<Self>,
+        name: &StreamName,
+        wake: Arc<Notify>,
+    ) -> Result<Subscription, Refusal> {
+        // Nobody else joins while this is held.
         let mut channels = self.lock();
+        let players = channels.get(name).map_or(0, |channel| channel.players());
+        let permit = self.policy.admission.player(players)?;
         let channel = self.channel(&mut channels, name);
-        Subscription {
+        Ok(Subscription {
             hub: Arc::clone(self),
             place: channel.join(wake),
             channel,
-        }
+            _permit: permit,
+        })
     }
 
     /// Waits until everything recorded is on disk. To be called when all publishers have ended.
@@ -129,7 +145,9 @@ impl Hub {
     ) -> Arc<Channel> {
         let new = || {
             let pace = Pace::new(self.policy.flush_interval);
-            Arc::new(Channel::new(name.clone(), pace, self.policy.chunk_size))
+            let account = self.policy.admission.account();
+            let chunk_size = self.policy.chunk_size;
+            Arc::new(Channel::new(name.clone(), pace, chunk_size, account))
         };
         Arc::clone(channels.entry(name.clone()).or_insert_with(new))
     }
@@ -198,6 +216,7 @@ pub(super) struct Subscription {
     hub: Arc<Hub>,
     channel: Arc<Channel>,
     place: Place,
+    _permit: Permit,
 }
 
 impl Subscription {
@@ -234,19 +253,31 @@ mod tests {
     use rtmp_proto::{StreamTarget, Timestamp};
 
     use super::*;
+    use crate::args::{Limits, Maximum};
 
     fn policy() -> Policy {
+        policy_with(|_| {})
+    }
+
+    fn policy_with(change: impl FnOnce(&mut Limits)) -> Policy {
+        let mut limits = Limits::none();
+        change(&mut limits);
         Policy {
             on_duplicate: OnDuplicate::Replace,
             republish_wait: Duration::from_millis(1),
             flush_interval: Duration::ZERO,
             chunk_size: ChunkSize::INITIAL,
             record: None,
+            admission: Arc::new(Admission::new(&limits)),
         }
     }
 
     fn hub() -> Arc<Hub> {
         Hub::new(policy())
+    }
+
+    fn hub_with(change: impl FnOnce(&mut Limits)) -> Arc<Hub> {
+        Hub::new(policy_with(change))
     }
 
     fn name() -> StreamName {
@@ -263,10 +294,11 @@ mod tests {
     async fn forgotten_channels_do_not_hide_a_stream() {
         let hub = hub();
         let pace = Pace::new(Duration::ZERO);
-        let forgotten = Arc::new(Channel::new(name(), pace, ChunkSize::INITIAL));
+        let account = hub.policy.admission.account();
+        let forgotten = Arc::new(Channel::new(name(), pace, ChunkSize::INITIAL, account));
         let publication = hub.publish(&name(), Arc::default()).unwrap();
         hub.tidy(&forgotten);
-        let mut player = hub.play(&name(), Arc::default());
+        let mut player = hub.play(&name(), Arc::default()).unwrap();
         publication.push(&key_frame());
         match player.next() {
             Some(Portion::Frame(frame)) => assert_eq!(frame, key_frame()),
@@ -285,7 +317,7 @@ mod tests {
         let mut players: Vec<_> = (0..4)
             .map(|_| {
                 let wake = Arc::new(Notify::new());
-                let mut player = hub.play(&name(), Arc::clone(&wake));
+                let mut player = hub.play(&name(), Arc::clone(&wake)).unwrap();
                 assert!(player.next().is_none());
                 (player, wake)
             })
@@ -328,11 +360,120 @@ mod tests {
         assert!(publication.recorder().is_none());
     }
 
-    /// Publishing under one name after the other does not fill the map.
+    /// Publishing under one name after the other does not fill the map, and neither do those who are
+    /// refused.
     #[tokio::test]
     async fn streams_without_players_are_forgotten_at_once() {
-        let hub = hub();
-        drop(hub.publish(&name(), Arc::default()));
+        let hub = hub_with(|limits| limits.max_publishers = Maximum::from(1));
+        let one = hub.publish(&name(), Arc::default()).unwrap();
+        let other = StreamTarget::new("live", "other").name;
+        let refused = hub.publish(&other, Arc::default());
+        assert_eq!(refused.err(), Some(Refusal::TooManyPublishers));
+        assert_eq!(hub.lock().len(), 1);
+        drop(one);
         assert!(hub.lock().is_empty());
+        hub.publish(&other, Arc::default()).unwrap();
+    }
+
+    /// An encoder that comes back before its old connection is known to be dead needs no second place.
+    #[tokio::test]
+    async fn who_takes_over_takes_the_place_too() {
+        let hub = hub_with(|limits| limits.max_publishers = Maximum::from(1));
+        let first = hub.publish(&name(), Arc::default()).unwrap();
+        let second = hub.publish(&name(), Arc::default()).unwrap();
+        assert!(first.is_replaced());
+        let other = StreamTarget::new("live", "other").name;
+        assert!(hub.publish(&other, Arc::default()).is_err());
+        drop(first);
+        assert!(hub.publish(&other, Arc::default()).is_err());
+        drop(second);
+        hub.publish(&other, Arc::default()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn players_are_limited_for_a_stream_and_in_all() {
+        let hub = hub_with(|limits| {
+            limits.max_players = Maximum::from(3);
+            limits.max_players_per_stream = Maximum::from(2);
+        });
+        let other = StreamTarget::new("live", "other").name;
+        let play = |name: &StreamName| hub.play(name, Arc::default());
+        let first = play(&name()).unwrap();
+        let _second = play(&name()).unwrap();
+        assert_eq!(play(&name()).err(), Some(Refusal::StreamIsFull));
+        let third = play(&other).unwrap();
+        assert_eq!(play(&other).err(), Some(Refusal::TooManyPlayers));
+        drop(third);
+        assert_eq!(hub.lock().len(), 1);
+        drop(first);
+        play(&name()).unwrap();
+    }
+
+    /// Streams that nobody reads keep no more than the limit together; players that keep up lose
+    /// nothing.
+    #[tokio::test]
+    async fn streams_share_what_may_be_kept() {
+        let limit = 1 << 20;
+        let hub = hub_with(|limits| limits.max_buffered = "1".parse().unwrap());
+        let mut streams: Vec<_> = (0..8)
+            .map(|n| {
+                let name = StreamTarget::new("live", &format!("stream{n}")).name;
+                let publication = hub.publish(&name, Arc::default()).unwrap();
+                let mut players = [(); 2].map(|()| hub.play(&name, Arc::default()).unwrap());
+                for player in &mut players {
+                    assert!(player.next().is_none());
+                }
+                (publication, players)
+            })
+            .collect();
+        let payload = |first: u8| {
+            let mut payload = vec![first, 1, 0, 0, 0];
+            payload.resize(10_000, 0);
+            Bytes::from(payload)
+        };
+        for n in 0..200u32 {
+            let first = if n % 50 == 0 { 0x17 } else { 0x27 };
+            let frame = Frame::video(Timestamp::from_millis(n), payload(first));
+            for (publication, [quick, _stalled]) in &mut streams {
+                publication.push(&frame);
+                match quick.next() {
+                    Some(Portion::Frame(got)) => assert_eq!(got, frame),
+                    Some(Portion::Batch(got)) => {
+                        assert_eq!(got.frames(), std::slice::from_ref(&frame))
+                    }
+                    other => panic!("{other:?} instead of {n}"),
+                }
+                assert!(quick.next().is_none());
+                assert_eq!(quick.dropped().video, 0);
+            }
+            let held = hub.policy.admission.held_bytes();
+            assert!(held <= limit, "{held} bytes after {n}");
+        }
+        assert!(hub.policy.admission.held_bytes() > limit / 2);
+        drop(streams);
+        time::sleep(Duration::from_millis(5)).await;
+        assert_eq!(hub.policy.admission.held_bytes(), 0);
+    }
+
+    /// A recording that the disk holds up is cut down with the rest, and keeps its headers.
+    #[test]
+    fn recordings_share_what_may_be_kept() {
+        let mut limits = Limits::none();
+        limits.max_buffered = "1".parse().unwrap();
+        let admission = Admission::new(&limits);
+        let feed = Feed::new(recorder::limits(), admission.account());
+        let header = Bytes::from_static(&[0x17, 0, 0, 0, 0, 1, 0x4D, 0x40, 0x1F]);
+        let header = Frame::video(Timestamp::ZERO, header);
+        feed.push(header.clone());
+        for n in 0..20 {
+            let mut payload = vec![0x17, 1, 0, 0, 0];
+            payload.resize(100_000, 0);
+            feed.push(Frame::video(Timestamp::from_millis(n), payload.into()));
+            assert!(admission.held_bytes() <= 1 << 20);
+        }
+        assert!(feed.dropped().video > 0);
+        assert_eq!(feed.pop(), Some(header));
+        assert!(std::iter::from_fn(|| feed.pop()).count() > 1);
+        assert_eq!(admission.held_bytes(), 0);
     }
 }

@@ -8,23 +8,30 @@
 //! The publisher's task appends each frame to its channel, which wakes the players' tasks; each reads
 //! at its own pace, so a slow player holds up nobody.
 
+mod admission;
 mod channel;
 mod connection;
 mod feed;
 mod hub;
+mod memory;
+mod notice;
+mod origin;
+mod permit;
 mod recorder;
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use rtmp_proto::ServerConfig;
-use rtmp_tokio::{Listener, Server, tls};
+use rtmp_tokio::{Error, Listener, Server, tls};
 use tokio::time;
 use tracing::{info, warn};
 
 use self::{
+    admission::Admission,
     connection::Access,
     hub::{Hub, Policy},
+    notice::Notice,
 };
 use crate::{
     args::{ListenAddress, ServeArgs},
@@ -44,12 +51,14 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     for address in &args.listen {
         server = server.with_listener(listen(address, acceptor.as_ref()).await?);
     }
+    let admission = Arc::new(Admission::new(&args.limits));
     let hub = Hub::new(Policy {
         on_duplicate: args.on_duplicate,
         republish_wait: args.republish_wait,
         flush_interval: args.flush_interval,
         chunk_size: config.connection.chunk_size,
         record: args.record,
+        admission: Arc::clone(&admission),
     });
     let access = Arc::new(Access {
         publish_key: args.publish_key,
@@ -57,6 +66,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     });
     let stop = shutdown::requested();
     let mut stop = pin!(stop);
+    let failures = Notice::default();
     loop {
         let accepted = tokio::select! {
             accepted = server.accept() => accepted,
@@ -64,12 +74,23 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         };
         match accepted {
             Ok(incoming) => {
-                let (hub, access) = (Arc::clone(&hub), Arc::clone(&access));
-                tokio::spawn(connection::serve(hub, access, incoming));
+                // Who is refused is not told why: before the handshake there is no way to say it.
+                if let Some(permit) = admission.connection(incoming.peer_addr().ip()) {
+                    let (hub, access) = (Arc::clone(&hub), Arc::clone(&access));
+                    tokio::spawn(connection::serve(hub, access, incoming, permit));
+                }
+                if let Some(failures) = failures.is_over() {
+                    info!(failures, "connections are accepted again");
+                }
             }
+            // It was gone before its turn came, and holds up nobody.
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 // Out of file descriptors, most likely: some connection has to end first.
-                warn!("cannot accept connections: {error}");
+                if let Some(failures) = failures.happens() {
+                    let connections = admission.connections();
+                    warn!(connections, failures, "cannot accept connections: {error}");
+                }
                 tokio::select! {
                     () = time::sleep(ACCEPT_PAUSE) => {}
                     stopped = &mut stop => break stopped?,

@@ -5,6 +5,8 @@
     reason = "each test target uses its own part"
 )]
 
+pub mod live;
+
 use std::{
     ffi::OsStr,
     fs,

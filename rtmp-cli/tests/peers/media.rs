@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use rtmp_proto::flv::{FileReader, Frame};
+pub(crate) use crate::common::live::frames;
 
 /// An FLV file made by ffmpeg, once per run of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -284,19 +284,4 @@ pub(crate) fn assert_in_turn(first: &[Packet], second: &[Packet], got: &[Packet]
         (end..end + 200).contains(&begin),
         "the second begins at {begin} ms, the first ends at {end} ms (offsets {offset}, {later})"
     );
-}
-
-/// The audio and video messages of an FLV file, and whether it ends with a whole tag.
-#[track_caller]
-pub(crate) fn frames(file: &Path) -> (Vec<Frame>, bool) {
-    let bytes = fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let mut reader = FileReader::new();
-    let mut input = bytes.as_slice();
-    let mut frames = Vec::new();
-    while let Some(frame) = reader.decode(&mut input).expect("it is an FLV file") {
-        if frame.is_audio() || frame.is_video() {
-            frames.push(frame);
-        }
-    }
-    (frames, reader.finish() == Ok(None))
 }
