@@ -1,11 +1,11 @@
 //! One stream on its way from its publisher to its players.
 
-use alloc::{collections::VecDeque, sync::Arc, vec, vec::Vec};
+use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 use core::{cmp::Ordering, fmt, mem, time::Duration};
 
 use super::{
     Batch, Cached, DropCounts, FRAME_OVERHEAD, GopCache, GopLimits, Timeline, TrackSet,
-    queue::LaneKind,
+    queue::LaneKind, singles::Singles,
 };
 use crate::{chunk::ChunkSize, flv::Frame, time::Instant};
 
@@ -121,7 +121,7 @@ pub struct Cursor {
     /// The player is to begin, or to begin anew.
     is_starting: bool,
     /// Frames to be looked at one by one before the next batch.
-    singles: vec::IntoIter<Frame>,
+    singles: Singles,
     /// The player can decode all that comes. Else frames are looked at one by one.
     is_synced: bool,
     /// Video before this batch is left out.
@@ -265,7 +265,7 @@ impl Broadcast {
             next,
             seen: self.totals,
             is_starting: true,
-            singles: Vec::new().into_iter(),
+            singles: Singles::default(),
             is_synced: false,
             video_from: 0,
             ready: TrackSet::default(),
@@ -351,7 +351,7 @@ impl Broadcast {
             if cursor.is_synced {
                 return Some(Portion::Batch(batch));
             }
-            cursor.singles = batch.frames().to_vec().into_iter();
+            cursor.singles = Singles::batch(batch);
         }
     }
 
@@ -363,7 +363,7 @@ impl Broadcast {
         cursor.next = self.end_number();
         self.arrive(cursor.next);
         cursor.seen = self.totals;
-        cursor.singles = self.cache.frames().collect::<Vec<_>>().into_iter();
+        cursor.singles = self.cache.singles();
         cursor.ready.clear();
         cursor.video_from = 0;
         cursor.is_synced = false;
@@ -375,7 +375,7 @@ impl Broadcast {
         let seen = cursor.seen;
         self.start(cursor, now);
         let count = |is_kind: fn(&Frame) -> bool| {
-            let frames = cursor.singles.as_slice().iter();
+            let frames = cursor.singles.clone();
             frames
                 .filter(|it| it.is_coded_media() && is_kind(it))
                 .count() as u64

@@ -3,7 +3,9 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{FRAME_OVERHEAD, Slot, TrackSet, headers::Headers};
+use super::{
+    FRAME_OVERHEAD, Slot, TrackSet, headers::Headers, segments::Segments, singles::Singles,
+};
 use crate::{flv::Frame, timestamp::Timestamp};
 
 /// What a late joiner needs to see a picture at once: metadata, decoder configurations and the
@@ -107,18 +109,28 @@ impl GopCache {
     /// metadata at any other time for a subtitle stream. Later ones are in their places within the
     /// group.
     pub fn frames(&self) -> impl Iterator<Item = Frame> + '_ {
-        let (headers, group, start) = match &self.group {
-            Some(group) => (&group.headers, group.frames.as_slice(), group.start),
-            None => (&self.headers, &[][..], self.latest),
+        let group = self.group.iter().flat_map(|group| group.frames.iter());
+        self.start_headers().chain(group.cloned())
+    }
+
+    /// The same for a player that takes its time: shares the group instead of copying it.
+    pub(super) fn singles(&self) -> Singles {
+        let headers: Vec<_> = self.start_headers().collect();
+        let group = self.group.as_ref().map(|group| group.frames.clone());
+        Singles::start(headers.into_iter(), group)
+    }
+
+    /// Metadata and configurations for a player that joins now.
+    fn start_headers(&self) -> impl Iterator<Item = Frame> + '_ {
+        let (headers, start) = match &self.group {
+            Some(group) => (&group.headers, group.start),
+            None => (&self.headers, self.latest),
         };
-        headers
-            .iter()
-            .map(move |frame| {
-                let is_metadata = frame.is_metadata();
-                let timestamp = if is_metadata { Timestamp::ZERO } else { start };
-                frame.clone().with_timestamp(timestamp)
-            })
-            .chain(group.iter().cloned())
+        headers.iter().map(move |frame| {
+            let is_metadata = frame.is_metadata();
+            let timestamp = if is_metadata { Timestamp::ZERO } else { start };
+            frame.clone().with_timestamp(timestamp)
+        })
     }
 
     /// Whether a player that joins now gets a picture at once.
@@ -153,7 +165,7 @@ impl GopCache {
             self.group = Some(Group {
                 headers: self.headers.clone(),
                 start: frame.timestamp,
-                frames: Vec::new(),
+                frames: Segments::default(),
                 bytes: 0,
                 ready: TrackSet::default(),
             });
@@ -194,7 +206,7 @@ struct Group {
     /// In force when the group began.
     headers: Headers,
     start: Timestamp,
-    frames: Vec<Frame>,
+    frames: Segments,
     bytes: usize,
     /// Video tracks with a key frame in the group.
     ready: TrackSet,

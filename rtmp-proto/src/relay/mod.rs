@@ -10,6 +10,8 @@ mod gop_cache;
 mod headers;
 mod queue;
 mod resume;
+mod segments;
+mod singles;
 mod timeline;
 
 pub(crate) use batch::Wire;
