@@ -172,8 +172,9 @@ impl Channel {
             return false;
         }
         state.broadcast.push(frame);
-        state.settle();
-        if !state.broadcast.has_pending() {
+        let has_pending = state.broadcast.has_pending();
+        state.settle(self.now());
+        if !has_pending {
             return true;
         }
         if self.pace.tick.is_zero() {
@@ -226,7 +227,7 @@ impl Channel {
     pub(super) fn leave(&self, place: &Place) {
         let mut state = self.lock();
         state.broadcast.leave(&place.cursor);
-        state.settle();
+        state.settle(self.now());
     }
 
     pub(super) fn players(&self) -> usize {
@@ -258,7 +259,7 @@ impl Channel {
             time::sleep(self.pace.tick).await;
             let mut state = self.lock();
             state.broadcast.flush(self.now());
-            state.settle();
+            state.settle(self.now());
             let turn = state.turn;
             state.turn = (turn + 1) % self.pace.groups;
             state.ticks_left -= 1;
@@ -275,7 +276,7 @@ impl Channel {
     /// Passes on what has come in, to everybody at once.
     fn flush(&self, mut state: MutexGuard<'_, State>) {
         state.broadcast.flush(self.now());
-        state.settle();
+        state.settle(self.now());
         let woken: Vec<_> = state.waiting.iter_mut().map(mem::take).collect();
         drop(state);
         woken.iter().flatten().for_each(|waiter| waiter.wake());
@@ -293,8 +294,10 @@ impl Channel {
 
 impl State {
     /// Accounts for what is held, and holds less if that is too much.
-    fn settle(&mut self) {
+    fn settle(&mut self, now: Instant) {
         if let Some(share) = self.account.hold(self.broadcast.held_bytes()) {
+            // Only what is in a batch can be given up.
+            self.broadcast.flush(now);
             self.broadcast.shed(share);
             // There is nothing left to give that could be asked for.
             let _ = self.account.hold(self.broadcast.held_bytes());

@@ -455,6 +455,29 @@ mod tests {
         assert_eq!(hub.policy.admission.held_bytes(), 0);
     }
 
+    /// What is to be passed on later is kept as well.
+    #[tokio::test]
+    async fn what_waits_for_others_is_limited() {
+        let mut limits = Limits::none();
+        limits.max_buffered = "1".parse().unwrap();
+        let hub = Hub::new(Policy {
+            flush_interval: Duration::from_secs(10),
+            admission: Arc::new(Admission::new(&limits)),
+            ..policy()
+        });
+        let publication = hub.publish(&name(), Arc::default()).unwrap();
+        let mut player = hub.play(&name(), Arc::default()).unwrap();
+        assert!(player.next().is_none());
+        let mut payload = vec![0xAF, 1];
+        payload.resize(100_000, 0);
+        let frame = Frame::audio(Timestamp::ZERO, payload.into());
+        for _ in 0..30 {
+            publication.push(&frame);
+            assert!(hub.policy.admission.held_bytes() <= 1 << 20);
+        }
+        assert!(hub.policy.admission.held_bytes() > 1 << 18);
+    }
+
     /// A recording that the disk holds up is cut down with the rest, and keeps its headers.
     #[test]
     fn recordings_share_what_may_be_kept() {

@@ -292,8 +292,8 @@ impl Broadcast {
     /// Bytes that are held: what slow players have not read, what waits for a [`flush`](Self::flush), and
     /// what late joiners begin with; payloads, and 128 for each frame.
     ///
-    /// Payloads that are both in the group and unread exist once and count twice, which makes up for the
-    /// copies of small ones in batches.
+    /// Payloads that are both in the group and unread exist once and count twice; the copies that batches
+    /// have of small ones do not count. So what is allocated may be half of this, or twice.
     pub fn held_bytes(&self) -> usize {
         self.cache.held_bytes().saturating_add(self.unread_bytes())
     }
