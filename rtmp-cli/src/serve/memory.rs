@@ -18,7 +18,8 @@ use super::notice::Notice;
 pub(super) struct Memory {
     limit: usize,
     held: AtomicUsize,
-    accounts: AtomicUsize,
+    /// Accounts that hold something: many players may wait for streams that are not there.
+    holders: AtomicUsize,
     excess: Notice,
 }
 
@@ -27,14 +28,13 @@ impl Memory {
         Arc::new(Self {
             limit,
             held: AtomicUsize::new(0),
-            accounts: AtomicUsize::new(0),
+            holders: AtomicUsize::new(0),
             excess: Notice::default(),
         })
     }
 
     /// For one more that keeps something.
     pub(super) fn open(self: &Arc<Self>) -> Account {
-        self.accounts.fetch_add(1, Ordering::AcqRel);
         Account {
             memory: Arc::clone(self),
             held: 0,
@@ -58,12 +58,8 @@ impl Account {
     /// This is what it keeps now. What it is to go down to, if that is too much.
     #[must_use = "what it is to go down to"]
     pub(super) fn hold(&mut self, bytes: usize) -> Option<usize> {
+        let total = self.set(bytes);
         let memory = &self.memory;
-        // What is less than before wraps around, here as in the sum.
-        let more = bytes.wrapping_sub(self.held);
-        let total = memory.held.fetch_add(more, Ordering::AcqRel);
-        let total = total.wrapping_add(more);
-        self.held = bytes;
         if total <= memory.limit {
             if let Some(times) = memory.excess.is_over() {
                 info!(
@@ -75,8 +71,8 @@ impl Account {
             }
             return None;
         }
-        let accounts = memory.accounts.load(Ordering::Acquire).max(1);
-        let share = memory.limit / accounts;
+        let holders = memory.holders.load(Ordering::Acquire).max(1);
+        let share = memory.limit / holders;
         if bytes <= share {
             return None;
         }
@@ -91,12 +87,26 @@ impl Account {
         }
         Some(share)
     }
+
+    /// What all hold when this one holds `bytes`.
+    fn set(&mut self, bytes: usize) -> usize {
+        let memory = &self.memory;
+        match (self.held, bytes) {
+            (0, 1..) => _ = memory.holders.fetch_add(1, Ordering::AcqRel),
+            (1.., 0) => _ = memory.holders.fetch_sub(1, Ordering::AcqRel),
+            _ => {}
+        }
+        // If it is less than before, this wraps around, and so does the sum.
+        let more = bytes.wrapping_sub(self.held);
+        self.held = bytes;
+        let before = memory.held.fetch_add(more, Ordering::AcqRel);
+        before.wrapping_add(more)
+    }
 }
 
 impl Drop for Account {
     fn drop(&mut self) {
-        self.memory.held.fetch_sub(self.held, Ordering::AcqRel);
-        self.memory.accounts.fetch_sub(1, Ordering::AcqRel);
+        self.set(0);
     }
 }
 
@@ -116,6 +126,20 @@ mod tests {
         assert_eq!(large.hold(50), None);
         assert_eq!(small.hold(50), None);
         assert_eq!(small.hold(51), Some(50));
+    }
+
+    /// Players that wait for streams that are not there take no share.
+    #[test]
+    fn who_holds_nothing_has_no_share() {
+        let memory = Memory::new(100);
+        let mut accounts: Vec<_> = (0..10).map(|_| memory.open()).collect();
+        for account in &mut accounts {
+            assert_eq!(account.hold(0), None);
+            assert_eq!(account.hold(5), None);
+            assert_eq!(account.hold(0), None);
+        }
+        let mut large = memory.open();
+        assert_eq!(large.hold(101), Some(100));
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::{
     mem,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -12,13 +15,14 @@ use tokio::time::Instant;
 /// every [`INTERVAL`], and that it is over.
 #[derive(Debug, Default)]
 pub(super) struct Notice {
+    /// It has happened, and nobody was told that it is over. Looked at for every frame, so without a
+    /// lock.
+    goes_on: AtomicBool,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// It has happened, and nobody was told that it is over.
-    goes_on: bool,
     untold: u64,
     told_at: Option<Instant>,
 }
@@ -27,7 +31,7 @@ impl Notice {
     /// It happens; how often it has since the last line, if there is to be one now.
     pub(super) fn happens(&self) -> Option<u64> {
         let mut state = self.lock();
-        state.goes_on = true;
+        self.goes_on.store(true, Ordering::Relaxed);
         state.untold += 1;
         state.tell()
     }
@@ -35,17 +39,17 @@ impl Notice {
     /// It does not happen now; how often it has since the last line, if there is to be one about its
     /// end.
     pub(super) fn is_over(&self) -> Option<u64> {
-        let mut state = self.lock();
-        if !state.goes_on {
+        if !self.goes_on.load(Ordering::Relaxed) {
             return None;
         }
+        let mut state = self.lock();
         let untold = state.tell()?;
-        state.goes_on = false;
+        self.goes_on.store(false, Ordering::Relaxed);
         Some(untold)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Whatever panics, these are a flag and two numbers.
+        // Whatever panics, these are two numbers.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
