@@ -41,7 +41,12 @@ async fn a_full_disk_ends_the_recording_and_nothing_else() {
     let limited = r#"trap "" XFSZ && ulimit -f 400 && exec "$0" "$@""#;
     command.args(["-c", limited]).arg(program);
     command.env_remove("RUST_LOG");
-    let arguments = ["--record".as_ref(), directory.path().as_os_str()];
+    let arguments = [
+        "--flush-interval".as_ref(),
+        "0".as_ref(),
+        "--record".as_ref(),
+        directory.path().as_os_str(),
+    ];
     let mut server = Server::spawn(command, "127.0.0.1:0", arguments);
     let url = url(&server, "live/stream");
     let mut player = play(&url).await;
