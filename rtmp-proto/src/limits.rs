@@ -85,7 +85,7 @@ pub struct AmfLimits {
     /// 32 bytes, with a name 56, besides strings and names longer than 24 bytes.
     pub nodes: usize,
     /// Bytes of strings, property names, byte arrays and vectors of numbers in all, those copied by
-    /// a reference included.
+    /// a reference included, and numbers that are keys as digits.
     pub string_bytes: usize,
 }
 

@@ -47,6 +47,7 @@ pub fn amf3(data: &[u8]) {
         let mut encoded = Vec::new();
         codec3::encode_all(&values, &mut encoded);
         let again = codec3::decode(&encoded, &limits).expect("what was decoded can be encoded");
+        assert_same(&values, &again);
         let mut twice = Vec::new();
         codec3::encode_all(&again, &mut twice);
         assert_same_bytes(&encoded, &twice);

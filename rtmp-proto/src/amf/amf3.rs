@@ -585,7 +585,7 @@ pub(super) struct Encoder<'v, 'o> {
 /// What has been written, and the index it has.
 #[derive(Default)]
 struct References<'v> {
-    strings: BTreeMap<&'v str, u32>,
+    strings: BTreeMap<Cow<'v, str>, u32>,
     traits: BTreeMap<(&'v str, Vec<&'v str>, bool), u32>,
     // There are some in no map.
     strings_count: u32,
@@ -614,7 +614,7 @@ impl<'v, 'o> Encoder<'v, 'o> {
             Value::Number(number) => self.number(*number),
             Value::String(string) if inline(string.len()).is_some() => {
                 self.out.push(STRING);
-                self.string(string);
+                self.string(&**string);
             }
             Value::String(_) => self.out.push(UNDEFINED),
             Value::XmlDocument(text) => self.bytes(XML_DOCUMENT, text.as_bytes()),
@@ -697,25 +697,25 @@ impl<'v, 'o> Encoder<'v, 'o> {
 
     /// A string without its marker. One that is too long for a header, which no name is, becomes
     /// empty.
-    fn string(&mut self, string: &'v str) {
+    fn string(&mut self, string: impl Into<Cow<'v, str>>) {
+        let string = string.into();
         let header = inline(string.len());
         let (Some(header), false) = (header, string.is_empty()) else {
             return self.out.push(EMPTY_STRING);
         };
-        if let Some(references) = &mut self.references {
-            match references.strings.entry(string) {
-                Entry::Occupied(index) => {
-                    let index = *index.get();
-                    return self.u29(index << 1);
-                }
-                Entry::Vacant(place) => {
-                    place.insert(references.strings_count);
-                    references.strings_count += 1;
-                }
-            }
+        if let Some(&index) = self
+            .references
+            .as_ref()
+            .and_then(|references| references.strings.get(&*string))
+        {
+            return self.u29(index << 1);
         }
         self.u29(header);
         self.raw(string.as_bytes());
+        if let Some(references) = &mut self.references {
+            references.strings.insert(string, references.strings_count);
+            references.strings_count += 1;
+        }
     }
 
     /// Properties with their names, and their end. An empty name would be the end.
@@ -823,7 +823,7 @@ impl<'v, 'o> Encoder<'v, 'o> {
             VectorItems::Object { type_name, values } => {
                 if self.begin(VECTOR_OBJECT, values.len()) {
                     self.raw(&fixed);
-                    self.string(type_name);
+                    self.string(&**type_name);
                     self.values(values);
                 }
             }
@@ -852,22 +852,15 @@ impl<'v, 'o> Encoder<'v, 'o> {
         self.out.push(u8::from(dictionary.has_weak_keys));
         for (key, value) in &dictionary.entries {
             match key.as_number().and_then(integer) {
-                Some(key) => self.integer_key(key),
+                // Integers are strings where they are keys [AMF3 §3.16].
+                Some(key) => {
+                    self.out.push(STRING);
+                    self.string(key.to_string());
+                }
                 None => self.value(key),
             }
             self.value(value);
         }
-    }
-
-    /// Integers are strings where they are keys [AMF3 §3.16].
-    fn integer_key(&mut self, key: i32) {
-        let key = key.to_string();
-        if let Some(references) = &mut self.references {
-            references.strings_count += 1;
-        }
-        self.out.push(STRING);
-        self.u29(inline(key.len()).unwrap_or(INLINE));
-        self.raw(key.as_bytes());
     }
 }
 

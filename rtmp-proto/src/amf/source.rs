@@ -140,9 +140,9 @@ fn value_from<'a, S: Source<'a>>(
         Head::MixedArray(mut container, count) => {
             let mut properties = properties(source, &mut container, count)?;
             for (index, value) in elements(source, count)?.into_iter().enumerate() {
-                properties
-                    .properties
-                    .push((ordinal(index).as_str().into(), value));
+                let name = ordinal(index);
+                pay_for_digits(source, &name)?;
+                properties.properties.push((name.as_str().into(), value));
             }
             source.leave(container);
             Value::EcmaArray(properties)
@@ -161,7 +161,11 @@ fn value_from<'a, S: Source<'a>>(
         Head::Dictionary(container, has_weak_keys, count) => {
             let mut entries = Vec::with_capacity(source.reader().room_for(count, 2));
             for _ in 0..count {
-                entries.push((value(source)?, value(source)?));
+                let key = value(source)?;
+                if let Some(number) = key.as_number() {
+                    pay_for_digits(source, &number.to_string())?;
+                }
+                entries.push((key, value(source)?));
             }
             source.leave(container);
             Dictionary {
@@ -229,6 +233,14 @@ fn elements<'a, S: Source<'a>>(source: &mut S, count: usize) -> Result<Vec<Value
         }
     }
     Ok(values)
+}
+
+/// Pays for a number that is text wherever the value goes next: a key of a dictionary, the ordinal of
+/// an element that has a name.
+fn pay_for_digits<'a, S: Source<'a>>(source: &mut S, digits: &str) -> Result<(), AmfError> {
+    let reader = source.reader();
+    let offset = reader.offset();
+    reader.budget.take_bytes(digits.len(), offset)
 }
 
 fn vector(items: VectorItems, is_fixed: bool) -> Value {

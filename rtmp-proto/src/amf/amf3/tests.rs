@@ -414,6 +414,17 @@ fn dictionary() {
     );
 }
 
+/// What was written for an integer key can be referred to like any string.
+#[test]
+fn integer_keys_that_occur_again_are_references() {
+    let entry = (Value::from(4), Value::from("4"));
+    let dictionary = Dictionary::new(vec![entry.clone(), entry]);
+    assert_eq!(
+        encoded(&dictionary.into()),
+        hex!("11 05 00 06 03 34 06 00 06 00 06 00")
+    );
+}
+
 /// AMF3-23, AMF3-28 [AMF3 §3.12]
 #[test]
 fn known_externalizable_classes() {
@@ -607,6 +618,30 @@ fn copies_of_long_values_are_paid_for() {
     let Err(AmfError::StringsTooLong { limit: 10_000, .. }) = decode(&wire, &limits) else {
         panic!("names");
     };
+}
+
+/// Numbers that are written as text count as text from the beginning, or what fits the limits of one
+/// reader would pass those of the next.
+#[test]
+fn digits_of_keys_and_ordinals_are_paid_for() {
+    let limits = LIMITS.with_string_bytes(5);
+    // A dictionary with the keys -12 and 345, an array with a property and the elements 0 to 4.
+    for wire in [
+        &hex!("11 05 00 04 FFFFFFF4 01 04 8259 01")[..],
+        &hex!("09 0B 03 61 01 01 01 01 01 01 01"),
+    ] {
+        let Err(AmfError::StringsTooLong { limit: 5, .. }) = decode(wire, &limits) else {
+            panic!("{wire:x?}");
+        };
+        let enough = LIMITS.with_string_bytes(6);
+        let values = decode(wire, &enough).unwrap();
+        let mut amf0 = Vec::new();
+        crate::amf::amf0::encode_all(&values, &mut amf0);
+        assert_eq!(
+            crate::amf::amf0::decode(&amf0, &enough).map(|values| values.len()),
+            Ok(1)
+        );
+    }
 }
 
 #[test]
