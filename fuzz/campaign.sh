@@ -39,7 +39,7 @@ run_one() {
     # Nothing in the workspace is to want more memory at once than the longest message takes thrice.
     local command=("$binary" "found/$1" "corpus/$1" -artifact_prefix="artifacts/$1/"
         -max_total_time="$slice" -max_len=20000 -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=64
-        -print_final_stats=1)
+        -dict=dictionary.txt -print_final_stats=1)
     local log=$logs/$1.$round TIMEFORMAT='cpu %U %S'
     if ! { time "${command[@]}" >"$log" 2>&1 </dev/null; } 2>>"$log"; then
         echo failed >>"$log"

@@ -13,11 +13,13 @@ use std::{
 };
 
 use rtmp_proto::{
-    AmfLimits, Leniency, Limits,
-    amf::amf3,
+    AmfLimits, Leniency, Limits, MessageStreamId,
+    amf::{Value, amf0, amf3},
     chunk::{ChunkDecoder, MessageType, RawMessage},
     flv::{FileWriter, Frame},
-    message::{Control, decode_data},
+    message::{
+        AggregateBuilder, Control, SharedName, SharedObject, SharedObjectEvent, Slot, decode_data,
+    },
 };
 
 fn main() -> Result<()> {
@@ -47,6 +49,7 @@ fn main() -> Result<()> {
         add_messages(&corpus, &name, &messages(chunks))?;
     }
     add_texts(&corpus)?;
+    add_others(&corpus)?;
     add_bits(&corpus)
 }
 
@@ -85,6 +88,15 @@ fn add_messages(corpus: &Corpus, capture: &str, messages: &[RawMessage]) -> Resu
                 let mut encoded = Vec::new();
                 amf3::encode_all(&values, &mut encoded);
                 corpus.add("amf3", &name, &[&encoded])?;
+                for value in values.iter().filter(|value| value.as_object().is_some()) {
+                    let name = format!("{name}-{}", value.as_object().map_or(0, |o| o.len()));
+                    let mut encoded = vec![0];
+                    amf0::encode(value, &mut encoded);
+                    corpus.add("amf_typed", &format!("{name}-amf0"), &[&encoded])?;
+                    let mut encoded = vec![1];
+                    amf3::encode(value, &mut encoded);
+                    corpus.add("amf_typed", &format!("{name}-amf3"), &[&encoded])?;
+                }
             }
             MessageType::AUDIO | MessageType::VIDEO => corpus.add("flv_body", &name, &[payload])?,
             _ => {}
@@ -101,6 +113,12 @@ fn add_messages(corpus: &Corpus, capture: &str, messages: &[RawMessage]) -> Resu
     if frames.is_empty() {
         return Ok(());
     }
+    let mut aggregate = AggregateBuilder::new();
+    for frame in frames.iter().take(4) {
+        aggregate.push(frame).expect("short enough");
+    }
+    let aggregate = aggregate.finish(MessageStreamId::new(1)).expect("frames");
+    corpus.add("aggregate", capture, &[&[0; 5], aggregate.payload()])?;
     let mut file = FileWriter::header(true, true).to_vec();
     let mut writer = FileWriter::new();
     for frame in frames.iter().take(12) {
@@ -130,16 +148,69 @@ fn add_texts(corpus: &Corpus) -> Result<()> {
     Ok(())
 }
 
+/// What the captures have nothing of.
+fn add_others(corpus: &Corpus) -> Result<()> {
+    for (name, path) in [
+        ("open", "/open/1"),
+        ("send", "/send/session/17"),
+        ("ident", "/fcs/ident2?x"),
+    ] {
+        // The first byte says that it is one.
+        corpus.add("rtmpt", name, &[&[0], path.as_bytes()])?;
+    }
+    // Behind the handshake of a client and a server, at the first chunk and further on.
+    for (name, head) in [
+        ("client-handshake", [0, 9, 0, 9]),
+        ("client-first", [0, 99, 0x0C, 0x01]),
+        ("client-last", [0, 255, 0x10, 0]),
+        ("server-handshake", [1, 9, 0, 0]),
+        ("server-first", [1, 99, 0x0C, 0x01]),
+        ("server-last", [1, 255, 0x0D, 0]),
+    ] {
+        corpus.add("rtmpe", name, &[&head, &[0, 0, 1, 0, 0]])?;
+    }
+    let name = SharedName::new("scores").expect("short enough");
+    let slot = Slot {
+        name: SharedName::new("player").expect("short enough"),
+        value: 7.0.into(),
+    };
+    let events = [
+        SharedObjectEvent::Use,
+        SharedObjectEvent::UseSuccess,
+        SharedObjectEvent::Clear,
+        SharedObjectEvent::RequestChange(vec![slot.clone()]),
+        SharedObjectEvent::Change(vec![slot]),
+        SharedObjectEvent::Success(name.clone()),
+        SharedObjectEvent::SendMessage(vec!["handler".into(), Value::Null]),
+        SharedObjectEvent::Status {
+            code: name.clone(),
+            level: name.clone(),
+        },
+        SharedObjectEvent::Remove(name.clone()),
+        SharedObjectEvent::Release,
+    ];
+    let message = events
+        .into_iter()
+        .fold(SharedObject::new(name), SharedObject::with);
+    let message = message.encode();
+    corpus.add("shared_object", "amf0", &[&[0], &message])?;
+    corpus.add("shared_object", "amf3", &[&[2, 0], &message])
+}
+
 /// For structures made of bytes: a few that go on for long enough.
 fn add_bits(corpus: &Corpus) -> Result<()> {
     let targets = [
+        "aggregate",
         "amf_values",
+        "auth",
         "broadcast",
         "chunk_messages",
         "dialogue",
         "flv_frames",
         "pair",
         "relay",
+        "rtmpt",
+        "shared_object",
     ];
     for target in targets {
         for seed in 1..=6_u64 {

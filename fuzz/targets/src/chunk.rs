@@ -1,12 +1,14 @@
 //! The chunk stream.
 
+use std::collections::BTreeMap;
+
 use arbitrary::{Result, Unstructured};
 use bytes::Buf;
 use rtmp_proto::{
     Leniency, Limits, MessageStreamId, SendQueue, Timestamp,
     chunk::{
         ChunkDecoder, ChunkEncoder, ChunkError, ChunkSize, ChunkStreamId, HeaderCompression,
-        MessageType, RawMessage,
+        Interleaver, MessageType, RawMessage, Turn,
     },
     message::Control,
 };
@@ -40,7 +42,8 @@ pub fn chunk_decoder(data: &[u8]) {
     }
 }
 
-/// Messages on any chunk streams, in chunks of any size, arrive as they were sent.
+/// Messages on any chunk streams, in chunks of any size, one after another or in turns, arrive as they
+/// were sent.
 pub fn chunk_messages(data: &[u8]) {
     let mut u = Unstructured::new(data);
     // A structure that ends early is one as well.
@@ -53,6 +56,7 @@ fn send_messages(u: &mut Unstructured<'_>) -> Result<()> {
         false => HeaderCompression::Off,
     };
     let mut messages = Vec::new();
+    let mut turns = Vec::new();
     let mut time = 0_u32;
     while !u.is_empty() && messages.len() < 50 {
         let csid = match u.arbitrary()? {
@@ -73,6 +77,8 @@ fn send_messages(u: &mut Unstructured<'_>) -> Result<()> {
         );
         let csid = ChunkStreamId::new(csid).expect("within bounds");
         messages.push((csid, message.expect("short enough")));
+        let turn = *u.choose(&[Turn::AtOnce, Turn::InTurn, Turn::InTurn, Turn::AfterAll])?;
+        turns.push((turn, u.int_in_range(0..=3)?));
     }
     // Not so small that the budget for tiny chunks ends it.
     let size = ChunkSize::new(u.int_in_range(1..=70_000)?).expect("not 0");
@@ -88,7 +94,47 @@ fn send_messages(u: &mut Unstructured<'_>) -> Result<()> {
         assert_eq!(error, None);
         assert_eq!(received[1..], sent);
     }
+    check_interleaved(&messages, &turns, compression, size);
     Ok(())
+}
+
+/// Those of each chunk stream arrive in their order; `turns` has the turn of each, and the number of chunks
+/// that are written before the next is pushed.
+fn check_interleaved(
+    messages: &[(ChunkStreamId, RawMessage)],
+    turns: &[(Turn, u8)],
+    compression: HeaderCompression,
+    size: ChunkSize,
+) {
+    let mut encoder = ChunkEncoder::new(compression);
+    encoder.set_chunk_size(size);
+    let mut interleaver = Interleaver::new();
+    let mut queue = SendQueue::new();
+    let mut sent = BTreeMap::<_, Vec<_>>::new();
+    for ((csid, message), (turn, chunks)) in messages.iter().zip(turns) {
+        let mut message = message.clone();
+        // By which it can be told on which chunk stream it was.
+        message.stream = MessageStreamId::new(csid.get());
+        sent.entry(message.stream)
+            .or_default()
+            .push(message.clone());
+        interleaver.push(*csid, message, *turn);
+        for _ in 0..*chunks {
+            interleaver.write_chunk(&mut encoder, &mut queue);
+        }
+    }
+    while interleaver.write_chunk(&mut encoder, &mut queue) {}
+    assert!(interleaver.is_empty());
+    assert_eq!(interleaver.pending_len(), 0);
+    let mut decoder = ChunkDecoder::new(&Limits::default(), Leniency::STRICT);
+    decoder.set_chunk_size(size);
+    let (received, error) = decode(decoder, &taken(&mut queue), usize::MAX);
+    assert_eq!(error, None);
+    let mut arrived = BTreeMap::<_, Vec<_>>::new();
+    for message in received {
+        arrived.entry(message.stream).or_default().push(message);
+    }
+    assert_eq!(arrived, sent);
 }
 
 /// Messages of a type share a chunk stream.
@@ -112,6 +158,10 @@ fn encode<'a>(
     for (csid, message) in messages {
         encoder.encode(csid, message, &mut queue);
     }
+    taken(&mut queue)
+}
+
+fn taken(queue: &mut SendQueue) -> Vec<u8> {
     let mut wire = Vec::new();
     while let Some(mut transmit) = queue.transmit() {
         let len = transmit.chunk().len();

@@ -58,14 +58,7 @@ pub fn flv_file(data: &[u8]) {
     assert_eq!(error, None);
     assert_eq!(moved.len(), frames.len());
 
-    let mut recorder = FileRecorder::with_key_frames(4);
-    let mut tags = Vec::new();
-    for frame in &frames {
-        recorder.encode(frame, &mut tags).expect("short payloads");
-    }
-    let recording = [recorder.head(), tags].concat();
-    assert_eq!(recording.len() as u64, recorder.file_len());
-    assert_eq!(read(&recording, usize::MAX).1, None);
+    check_recording(&frames, 4);
 }
 
 /// Configuration records: what decodes means the same once it was encoded. The first byte is the codec.
@@ -88,21 +81,57 @@ pub fn flv_config(data: &[u8]) {
     );
 }
 
-/// Any frames survive the way through a file.
+/// Any frames survive the way through a file, and through a recording.
 pub fn flv_frames(data: &[u8]) {
     let mut u = Unstructured::new(data);
+    let Ok(key_frames) = u.arbitrary::<u8>() else {
+        return;
+    };
     let mut frames = Vec::new();
     while !u.is_empty() {
         let Ok(frame) = frame(&mut u) else { break };
         frames.push(frame);
     }
+    check_recording(&frames, key_frames.into());
     let file = write(FileWriter::keeping_timestamps(), &frames);
     assert_eq!(read(&file, usize::MAX), (frames, None));
 }
 
-fn frame(u: &mut Unstructured<'_>) -> Result<Frame> {
+/// A recording begins with metadata of its own, and the rest are the frames, at other times. Its head has
+/// the same length whenever it is written.
+fn check_recording(frames: &[Frame], key_frames: u16) {
+    let mut recorder = FileRecorder::with_key_frames(key_frames);
+    let head_len = recorder.head().len();
+    let mut tags = Vec::new();
+    for frame in frames {
+        recorder.encode(frame, &mut tags).expect("short payloads");
+    }
+    let head = recorder.head();
+    assert_eq!(head.len(), head_len);
+    let recording = [head, tags].concat();
+    assert_eq!(recording.len() as u64, recorder.file_len());
+    let (recorded, error) = read(&recording, usize::MAX);
+    assert_eq!(error, None);
+    let (metadata, recorded) = recorded.split_first().expect("the metadata");
+    assert!(Metadata::from_frame(metadata, &AmfLimits::DATA).is_some());
+    assert_eq!(recorded.len(), frames.len());
+    for (recorded, frame) in recorded.iter().zip(frames) {
+        assert_eq!(*recorded, frame.clone().with_timestamp(recorded.timestamp));
+    }
+}
+
+/// A frame of anything, or of what it should be at least in the beginning.
+pub(crate) fn frame(u: &mut Unstructured<'_>) -> Result<Frame> {
     let make = *u.choose(&[Frame::audio, Frame::video, Frame::data])?;
-    Ok(make(Timestamp::from_millis(u.arbitrary()?), payload(u)?))
+    let timestamp = Timestamp::from_millis(u.arbitrary()?);
+    let payload = match u.arbitrary()? {
+        true => payload(u)?,
+        false => {
+            let head = *u.choose(HEADS)?;
+            [head, u.arbitrary()?].concat().into()
+        }
+    };
+    Ok(make(timestamp, payload))
 }
 
 fn read(file: &[u8], piece: usize) -> (Vec<Frame>, Option<FlvError>) {
@@ -140,6 +169,18 @@ fn write(mut writer: FileWriter, frames: &[Frame]) -> Vec<u8> {
     }
     file
 }
+
+const HEADS: &[&[u8]] = &[
+    b"\xAF\x00",
+    b"\xAF\x01",
+    b"\x17\x00\x00\x00\x00",
+    b"\x17\x01\x00\x00\x00",
+    b"\x27\x01\x00\x00\x00",
+    b"\x90hvc1",
+    b"\x93av01",
+    b"\x96\x03avc1\x01",
+    b"\x02\x00\x0AonMetaData\x08\x00\x00\x00\x00",
+];
 
 const CODECS: [FourCc; 9] = [
     FourCc::AVC,

@@ -9,7 +9,9 @@
     reason = "a panic is a finding, and numbers are cut to make them small"
 )]
 
+mod aggregate;
 mod amf;
+mod auth;
 mod broadcast;
 mod chunk;
 mod flv;
@@ -18,12 +20,18 @@ mod input;
 mod message;
 mod pair;
 mod relay;
+mod rtmpe;
+mod rtmpt;
 mod session;
+mod shared_object;
 mod stream;
+mod typed;
 mod url;
 
 pub use self::{
+    aggregate::aggregate,
     amf::{amf_values, amf0, amf3},
+    auth::auth,
     broadcast::broadcast,
     chunk::{chunk_decoder, chunk_messages},
     flv::{flv_body, flv_config, flv_file, flv_frames},
@@ -31,7 +39,11 @@ pub use self::{
     message::message,
     pair::pair,
     relay::relay,
+    rtmpe::rtmpe,
+    rtmpt::rtmpt,
     session::{client_session, dialogue, server_session},
+    shared_object::shared_object,
+    typed::amf_typed,
     url::url,
 };
 
@@ -40,9 +52,12 @@ pub type Target = fn(&[u8]);
 
 /// Every target by name.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("aggregate", aggregate),
     ("amf0", amf0),
     ("amf3", amf3),
+    ("amf_typed", amf_typed),
     ("amf_values", amf_values),
+    ("auth", auth),
     ("broadcast", broadcast),
     ("chunk_decoder", chunk_decoder),
     ("chunk_messages", chunk_messages),
@@ -56,6 +71,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("message", message),
     ("pair", pair),
     ("relay", relay),
+    ("rtmpe", rtmpe),
+    ("rtmpt", rtmpt),
     ("server_session", server_session),
+    ("shared_object", shared_object),
     ("url", url),
 ];

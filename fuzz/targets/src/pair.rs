@@ -5,22 +5,26 @@ use std::{fmt::Debug, sync::Arc, time::Duration};
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
 use rtmp_proto::{
-    ClientConfig, ClientSession, CloseReason, ConnectParams, Instant, MessageStreamId, PlayOptions,
-    PublishKind, Role, RtmpUrl, ServerConfig, ServerEvent, ServerSession, Session, Status,
-    StatusCode, Timestamp, UserControl, handshake::HandshakeMode,
+    ClientConfig, ClientSession, CloseReason, ConnectParams, ConnectionConfig, Instant,
+    MessageStreamId, PlayOptions, PublishKind, Role, RtmpUrl, ServerConfig, ServerEvent,
+    ServerSession, Session, Status, StatusCode, Timestamp, UserControl, chunk::ChunkSize,
+    handshake::HandshakeMode,
 };
 
 use crate::{
+    flv::frame,
     input::{configure, payload, take_output, text, value},
     session::Application,
+    shared_object::shared_object_message,
 };
 
 /// Whatever both applications do, and whatever becomes of the bytes: no session panics, wedges or ends
 /// twice, and as long as the bytes arrive as they were sent, neither accuses the other.
 pub fn pair(data: &[u8]) {
     let mut u = Unstructured::new(data);
-    let Ok(config) = u.arbitrary() else { return };
-    let mut world = World::new(config);
+    let Ok(mut world) = World::new(&mut u) else {
+        return;
+    };
     while !u.is_empty() {
         if world.step(&mut u).is_err() {
             break;
@@ -88,17 +92,20 @@ impl<R: Application> End<R> {
 }
 
 impl World {
-    fn new(bits: u8) -> Self {
+    fn new(u: &mut Unstructured<'_>) -> Result<Self> {
+        let [bits, sending] = u.arbitrary::<[u8; 2]>()?;
         let mut client = ClientConfig::default();
         configure(&mut client.connection, bits);
+        configure_sending(&mut client.connection, sending);
         if bits & 8 != 0 {
             client.handshake = HandshakeMode::Digest;
             client.connection.ping_interval = Some(Duration::from_secs(5));
         }
         let mut server = ServerConfig::default();
         configure(&mut server.connection, bits >> 4);
+        configure_sending(&mut server.connection, sending >> 4);
         let now = Instant::ORIGIN;
-        Self {
+        Ok(Self {
             client: End::new(ClientSession::new(now, Arc::new(client), [1; 32])),
             server: End::new(ServerSession::new(now, Arc::new(server), [2; 32])),
             now,
@@ -106,7 +113,7 @@ impl World {
             is_prompt: true,
             // Small limits are passed by honest peers, too.
             is_honest: bits & 0x22 == 0,
-        }
+        })
     }
 
     fn step(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
@@ -339,8 +346,18 @@ impl World {
     }
 }
 
+/// Bit 0 is whether small messages pass large ones, the next three are the size of chunks.
+fn configure_sending(config: &mut ConnectionConfig, bits: u8) {
+    config.interleaving = bits & 1 != 0;
+    let size = [65_536, 4096, 128, 1, 500, 10_000, 1 << 20, 65_536][usize::from(bits >> 1 & 7)];
+    config.chunk_size = ChunkSize::new(size).expect("within bounds");
+}
+
 fn send<R: Role<Event: Debug>>(session: &mut Session<R>, u: &mut Unstructured<'_>) -> Result<()> {
     let stream = MessageStreamId::new(u.int_in_range(0..=3)?);
+    if u.ratio(1, 8)? {
+        return send_several(session, stream, u);
+    }
     let timestamp = Timestamp::from_millis(u.arbitrary()?);
     let payload = payload(u)?;
     let given = payload.clone();
@@ -355,5 +372,29 @@ fn send<R: Role<Event: Debug>>(session: &mut Session<R>, u: &mut Unstructured<'_
         let back: Bytes = error.into_payload();
         assert_eq!(back, given);
     }
+    Ok(())
+}
+
+/// Frames in one message, or a message about a shared object.
+fn send_several<R: Role<Event: Debug>>(
+    session: &mut Session<R>,
+    stream: MessageStreamId,
+    u: &mut Unstructured<'_>,
+) -> Result<()> {
+    let before = session.queued_len();
+    let is_refused = match u.arbitrary()? {
+        true => {
+            let frames = [frame(u)?, frame(u)?];
+            session.send_aggregate(stream, &frames).is_err()
+        }
+        false => {
+            let message = shared_object_message(u)?;
+            session.send_shared_object(&message).is_err()
+        }
+    };
+    assert!(
+        !is_refused || session.queued_len() == before,
+        "refused and sent"
+    );
     Ok(())
 }

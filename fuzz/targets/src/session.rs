@@ -121,9 +121,9 @@ fn check_split<R: Application>(make: impl Fn() -> Session<R>, wire: &[u8], piece
 }
 
 /// The events, the payloads in them, and the output.
-type Outcome = (Vec<String>, Vec<Bytes>, Vec<u8>);
+pub(crate) type Outcome = (Vec<String>, Vec<Bytes>, Vec<u8>);
 
-fn run<R: Application>(mut session: Session<R>, wire: &[u8], piece: usize) -> Outcome {
+pub(crate) fn run<R: Application>(mut session: Session<R>, wire: &[u8], piece: usize) -> Outcome {
     let now = Instant::ORIGIN;
     let (mut events, mut payloads, mut output) = (Vec::new(), Vec::new(), Vec::new());
     let mut left = wire;
