@@ -12,10 +12,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bytes::{Buf, Bytes};
 use rtmp_proto::{
-    AmfLimits, Leniency, Limits, MessageStreamId,
-    amf::{Value, amf0, amf3},
-    chunk::{ChunkDecoder, MessageType, RawMessage},
+    AmfLimits, Leniency, Limits, MessageStreamId, SendQueue, Timestamp,
+    amf::{Object, Value, amf0, amf3},
+    chunk::{
+        ChunkDecoder, ChunkEncoder, ChunkStreamId, HeaderCompression, MessageType, RawMessage,
+    },
     flv::{FileWriter, Frame},
     message::{
         AggregateBuilder, Control, SharedName, SharedObject, SharedObjectEvent, Slot, decode_data,
@@ -50,6 +53,7 @@ fn main() -> Result<()> {
     }
     add_texts(&corpus)?;
     add_others(&corpus)?;
+    add_dialogues(&corpus)?;
     add_bits(&corpus)
 }
 
@@ -197,6 +201,137 @@ fn add_others(corpus: &Corpus) -> Result<()> {
     corpus.add("shared_object", "amf3", &[&[2, 0], &message])
 }
 
+/// What the captured peers do not say, to sessions that are as far as it takes.
+fn add_dialogues(corpus: &Corpus) -> Result<()> {
+    let named = |name: &str| [Value::Null, name.into()];
+    let play2 = Object::new()
+        .with("oldStreamName", "key")
+        .with("streamName", "other")
+        .with("transition", "switch");
+    let player = Script::default()
+        .command(1, "pause", 4.0, &[Value::Null, true.into(), 10.0.into()])
+        .command(1, "pause", 5.0, &[Value::Null, false.into(), 10.0.into()])
+        .command(1, "seek", 6.0, &[Value::Null, 1000.0.into()])
+        .command(1, "receiveAudio", 0.0, &[Value::Null, false.into()])
+        .command(1, "receiveVideo", 0.0, &[Value::Null, true.into()])
+        .command(1, "play2", 7.0, &[Value::Null, play2.into()])
+        .command(0, "getStreamLength", 8.0, &named("key"))
+        .command(0, "FCUnsubscribe", 9.0, &named("key"))
+        .message(
+            MessageType::USER_CONTROL,
+            0,
+            b"\0\x03\0\0\0\x01\0\0\x0B\xB8",
+        )
+        .command(1, "closeStream", 0.0, &[Value::Null])
+        .command(0, "close", 0.0, &[Value::Null]);
+    let publisher = Script::default()
+        .command(0, "FCPublish", 4.0, &named("key"))
+        .message(MessageType::AUDIO, 1, b"\xAF\0\x12\x10")
+        .message(MessageType::VIDEO, 1, b"\x17\x01\0\0\0picture")
+        .message(MessageType::AGGREGATE, 1, AGGREGATE)
+        .message(
+            MessageType::DATA_AMF3,
+            1,
+            b"\0\x02\0\x0AonTextData\x11\x0A\x0B\x01\x01",
+        )
+        .command(0, "FCUnpublish", 5.0, &named("key"))
+        .command(0, "deleteStream", 6.0, &[Value::Null, 1.0.into()])
+        .command(0, "_checkbw", 7.0, &[Value::Null]);
+    let anyone = Script::default()
+        .message(MessageType::WINDOW_ACK_SIZE, 0, &[0, 0, 1, 0])
+        .message(MessageType::SET_PEER_BANDWIDTH, 0, &[0, 0, 2, 0, 2])
+        .message(MessageType::ACKNOWLEDGEMENT, 0, &[0, 0, 1, 0])
+        .message(MessageType::ABORT, 0, &[0, 0, 0, 3])
+        .message(MessageType::USER_CONTROL, 0, b"\0\x06\0\0\0\x09")
+        .message(MessageType::USER_CONTROL, 0, b"\0\x1A")
+        .message(MessageType::SHARED_OBJECT, 0, SHARED_OBJECT)
+        .message(
+            MessageType::COMMAND_AMF3,
+            0,
+            b"\0\x02\0\x04call\0\x40\x20\0\0\0\0\0\0\x11\x09\x03\x01\x04\x07",
+        )
+        .message(MessageType(99), 0, b"anything")
+        .command(0, "_result", 4.0, &[Value::Null, true.into()])
+        .command(0, "_error", 3.0, &[Value::Null, status("NetStream.Failed")]);
+    let mut statuses = Script::default();
+    for code in [
+        "NetStream.Play.Reset",
+        "NetStream.Play.PublishNotify",
+        "NetStream.Play.UnpublishNotify",
+        "NetStream.Pause.Notify",
+        "NetStream.Seek.Notify",
+        "NetConnection.Connect.ReconnectRequest",
+        "NetStream.Play.Stop",
+        "NetStream.Unpublish.Success",
+    ] {
+        statuses = statuses.command(1, "onStatus", 0.0, &[Value::Null, status(code)]);
+    }
+    let statuses = statuses
+        .message(
+            MessageType::DATA,
+            1,
+            b"\x02\0\x11|RtmpSampleAccess\x01\x01\x01\x01",
+        )
+        .message(
+            MessageType::DATA,
+            1,
+            b"\x02\0\x0AonMetaData\x08\0\0\0\0\0\0\x09",
+        )
+        .message(MessageType::VIDEO, 1, b"\x17\x01\0\0\0picture")
+        .message(MessageType::USER_CONTROL, 0, b"\0\x01\0\0\0\x01")
+        .command(0, "onBWDone", 0.0, &[Value::Null])
+        .command(0, "close", 0.0, &[Value::Null]);
+    for (target, name, stage, script) in [
+        ("server_session", "player", 5, &player),
+        ("server_session", "publisher", 4, &publisher),
+        ("server_session", "anyone", 3, &anyone),
+        ("client_session", "player", 6, &statuses),
+        ("client_session", "publisher", 7, &statuses),
+        ("client_session", "anyone", 6, &anyone),
+        ("client_session", "answers", 3, &anyone),
+    ] {
+        // With calls that wait for answers, and an answer to the question which file plays.
+        let head = [stage << 3 | 0xC0, 0xFF];
+        corpus.add(target, name, &[&head, &script.0])?;
+    }
+    Ok(())
+}
+
+fn status(code: &str) -> Value {
+    Object::new()
+        .with("level", "status")
+        .with("code", code)
+        .into()
+}
+
+/// What a peer sends, in chunks.
+#[derive(Default)]
+struct Script(Vec<u8>);
+
+impl Script {
+    fn command(self, stream: u32, name: &str, id: f64, values: &[Value]) -> Self {
+        let mut payload = Vec::new();
+        amf0::encode_all(&[name.into(), id.into()], &mut payload);
+        amf0::encode_all(values, &mut payload);
+        self.message(MessageType::COMMAND, stream, &payload)
+    }
+
+    fn message(mut self, kind: MessageType, stream: u32, payload: &[u8]) -> Self {
+        let payload = Bytes::copy_from_slice(payload);
+        let raw = RawMessage::new(kind, MessageStreamId::new(stream), Timestamp::ZERO, payload);
+        let mut queue = SendQueue::new();
+        let mut encoder = ChunkEncoder::new(HeaderCompression::Off);
+        let raw = raw.expect("short enough");
+        encoder.encode(ChunkStreamId::COMMAND, &raw, &mut queue);
+        while let Some(mut transmit) = queue.transmit() {
+            let len = transmit.chunk().len();
+            self.0.extend_from_slice(transmit.chunk());
+            transmit.advance(len);
+        }
+        self
+    }
+}
+
 /// For structures made of bytes: a few that go on for long enough.
 fn add_bits(corpus: &Corpus) -> Result<()> {
     let targets = [
@@ -269,3 +404,10 @@ impl Corpus {
 const HANDSHAKE_LEN: usize = 1 + 2 * 1536;
 const CHUNKS_LEN_MAX: usize = 4000;
 const PAYLOAD_LEN_MAX: usize = 600;
+
+/// AAC and its configuration.
+const AGGREGATE: &[u8] = b"\x08\0\0\x04\0\0\0\0\0\0\0\xAF\0\x12\x10\0\0\0\x0F\
+    \x08\0\0\x03\0\0\x17\0\0\0\0\xAF\x01\x21\0\0\0\x0E";
+
+/// `so`, which the client wants to use.
+const SHARED_OBJECT: &[u8] = b"\0\x02so\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0";

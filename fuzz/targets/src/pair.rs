@@ -206,6 +206,10 @@ impl World {
                 let status = Status::error(StatusCode::PUBLISH_DENIED, text(u)?);
                 drop(server.reject(now, request, status));
             }
+            Some(ServerEvent::Play(request)) if u.ratio(1, 4)? => {
+                let status = Status::error(StatusCode::PLAY_STREAM_NOT_FOUND, text(u)?);
+                drop(server.reject(now, request, status));
+            }
             Some(ServerEvent::Connect(request)) if u.ratio(1, 4)? => {
                 let status = Status::error(StatusCode::new(text(u)?), text(u)?);
                 drop(server.reject(now, request, status));

@@ -9,10 +9,14 @@ use rtmp_proto::{
     RtmpUrl, SendQueue, Server, ServerConfig, ServerEvent, ServerSession, Session, Timestamp,
     amf::{Object, Value, amf0},
     chunk::{ChunkEncoder, ChunkSize, ChunkStreamId, HeaderCompression, MessageType, RawMessage},
-    message::{Command, Control, TransactionId},
+    message::{AggregateBuilder, BandwidthLimit, Command, Control, SwfVerification, TransactionId},
 };
 
-use crate::input::{SMALL_QUEUE, configure, payload, take_output, text, value};
+use crate::{
+    flv::frame,
+    input::{SMALL_QUEUE, configure, payload, take_output, text, value},
+    shared_object::shared_object_message,
+};
 
 /// A server session gives the same events and the same answers at any split of its input, and ends
 /// once.
@@ -206,7 +210,8 @@ fn session_queue_limit<R: Application>(session: &Session<R>) -> usize {
     }
 }
 
-/// Bits 0 to 2 are the configuration, 3 to 5 how far the dialogue has come.
+/// Bits 0 to 2 are the configuration, 3 to 5 how far the dialogue has come, 7 whether calls wait for
+/// their answers.
 fn server(bits: u8) -> ServerSession {
     let mut config = ServerConfig::default();
     configure(&mut config.connection, bits);
@@ -234,12 +239,19 @@ fn server(bits: u8) -> ServerSession {
         _ => {}
     }
     feed(&mut session, &peer.wire);
+    if bits & 0x80 != 0 {
+        call(&mut session);
+    }
     session
 }
 
+/// The same; bit 6 is whether it knows what to say of the file that plays.
 fn client(bits: u8) -> ClientSession {
     let mut config = ClientConfig::default();
     configure(&mut config.connection, bits);
+    if bits & 0x40 != 0 {
+        config.swf_verification = Some(SwfVerification::new([7; 32], 1000));
+    }
     let now = Instant::ORIGIN;
     let mut session = ClientSession::new(now, Arc::new(config), [1; 32]);
     let url: RtmpUrl = "rtmp://host/live/key?token=1".parse().expect("a URL");
@@ -273,7 +285,17 @@ fn client(bits: u8) -> ClientSession {
         peer.command(1, "onStatus", 0.0, &[Value::Null, status.into()]);
     }
     feed(&mut session, &peer.wire);
+    if bits & 0x80 != 0 {
+        call(&mut session);
+    }
     session
+}
+
+/// Some calls, if it is connected.
+fn call<R: Application>(session: &mut Session<R>) {
+    for name in ["first", "second"] {
+        let _ = session.call(name, Value::Null, [true.into()]);
+    }
 }
 
 /// Gives a session all of `wire` and takes its output.
@@ -360,15 +382,19 @@ fn any_message(u: &mut Unstructured<'_>, peer: &mut Peer) -> Result<()> {
     let stream = MessageStreamId::new(u.int_in_range(0..=3)?);
     let csid = ChunkStreamId::new(u.int_in_range(2..=8)?).expect("within bounds");
     let time = u.arbitrary::<u16>()?.into();
-    match u.int_in_range(0..=7)? {
+    match u.int_in_range(0..=10)? {
         0..=3 => {
             let id = TransactionId::new(u.int_in_range(0..=9)?);
             let mut command = Command::new(text(u)?, id).with_object(value(u, 3)?);
             for _ in 0..u.int_in_range(0..=3)? {
                 command = command.with(value(u, 3)?);
             }
-            let payload = command.encode().into();
-            peer.send(csid, MessageType::COMMAND, stream, time, payload);
+            let payload = command.encode();
+            let (kind, payload) = match u.ratio(1, 8)? {
+                true => (MessageType::COMMAND_AMF3, [&[0], &*payload].concat()),
+                false => (MessageType::COMMAND, payload),
+            };
+            peer.send(csid, kind, stream, time, payload.into());
         }
         4 => {
             let kind = *u.choose(&[MessageType::AUDIO, MessageType::VIDEO])?;
@@ -381,7 +407,7 @@ fn any_message(u: &mut Unstructured<'_>, peer: &mut Peer) -> Result<()> {
             peer.send(csid, MessageType::DATA, stream, time, payload.into());
         }
         6 => {
-            let control = match u.int_in_range(0..=3)? {
+            let control = match u.int_in_range(0..=4)? {
                 0 => {
                     let size = ChunkSize::new(u.int_in_range(1..=70_000)?).expect("not 0");
                     Control::SetChunkSize(size)
@@ -389,6 +415,10 @@ fn any_message(u: &mut Unstructured<'_>, peer: &mut Peer) -> Result<()> {
                 1 => Control::Abort { csid: csid.get() },
                 2 => Control::WindowAckSize {
                     window: u.arbitrary()?,
+                },
+                3 => Control::SetPeerBandwidth {
+                    window: u.arbitrary()?,
+                    limit: BandwidthLimit(u.int_in_range(0..=3)?),
                 },
                 _ => Control::Acknowledgement {
                     sequence: u.arbitrary()?,
@@ -398,6 +428,26 @@ fn any_message(u: &mut Unstructured<'_>, peer: &mut Peer) -> Result<()> {
             if let Control::SetChunkSize(size) = control {
                 peer.encoder.set_chunk_size(size);
             }
+        }
+        7 => {
+            let event_type = u.int_in_range(0..=33_u16)?.to_be_bytes();
+            let [first, second] = [stream.get().to_be_bytes(), u.arbitrary()?];
+            let payload = [&event_type[..], &first, &second].concat();
+            let kind = MessageType::USER_CONTROL;
+            peer.send(csid, kind, MessageStreamId::CONTROL, 0, payload.into());
+        }
+        8 => {
+            let payload = shared_object_message(u)?.encode();
+            let kind = MessageType::SHARED_OBJECT;
+            peer.send(csid, kind, stream, time, payload.into());
+        }
+        9 => {
+            let mut aggregate = AggregateBuilder::new();
+            for _ in 0..u.int_in_range(1..=4)? {
+                aggregate.push(&frame(u)?).expect("short enough");
+            }
+            let raw = aggregate.finish(stream).expect("there are some");
+            peer.raw(csid, &raw);
         }
         _ => {
             let message_type = MessageType(u.int_in_range(2..=23)?);
