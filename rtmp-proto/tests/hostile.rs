@@ -8,7 +8,7 @@ mod common;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use common::scripted::{Scripted, app, command, data, handshake, success};
+use common::scripted::{COMMANDS, Scripted, app, command, data, handshake, success};
 use proptest::prelude::*;
 use rtmp_proto::{
     ClientConfig, CloseReason, Error, MessageStreamId, Role, ServerConfig, ServerEvent,
@@ -339,57 +339,6 @@ fn streams_without_end() {
     );
 }
 
-/// 19: every command and every message type in every state of both roles.
-#[test]
-fn state_by_message_matrix() {
-    let servers: [(&str, Start<rtmp_proto::Server>); 4] = [
-        ("open", Scripted::server),
-        ("connected", Scripted::connected),
-        ("publishing", Scripted::publishing),
-        ("playing", Scripted::playing),
-    ];
-    let clients: [(&str, Start<rtmp_proto::Client>); 4] = [
-        ("open", Scripted::client),
-        ("connecting", Scripted::publisher),
-        ("publishing", Scripted::client_publishing),
-        ("playing", Scripted::client_playing),
-    ];
-    for (state, server) in servers {
-        matrix(&format!("server {state}"), server);
-    }
-    for (state, client) in clients {
-        matrix(&format!("client {state}"), client);
-    }
-}
-
-/// A peer in some state.
-type Start<R> = fn() -> Scripted<R>;
-
-fn matrix<R: Role>(state: &str, peer: Start<R>) {
-    for name in COMMANDS {
-        for stream in [0, 1, 9] {
-            for id in [0.0, 1.0, 4.0] {
-                let mut peer = peer();
-                let values = [NULL, "key".into(), 1.0.into()];
-                peer.command(stream, name, id, values);
-                peer.assert_alive_or_closed(&format!("{state} {name} {stream} {id}"));
-            }
-        }
-    }
-    for message_type in 0..=255 {
-        for payload in [
-            &[][..],
-            &[0],
-            &[0, 0, 0, 128],
-            &[2, 0, 1, 97, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-        ] {
-            let mut peer = peer();
-            peer.message(3, message_type, 1, 0, payload);
-            peer.assert_alive_or_closed(&format!("{state} {message_type} {payload:x?}"));
-        }
-    }
-}
-
 /// 19: a type 3 chunk before any other.
 #[test]
 fn type_3_first() {
@@ -664,35 +613,3 @@ proptest! {
         }
     }
 }
-
-/// Every command that either role knows, and some that neither does.
-const COMMANDS: &[&str] = &[
-    "connect",
-    "createStream",
-    "publish",
-    "play",
-    "play2",
-    "deleteStream",
-    "closeStream",
-    "pause",
-    "pauseRaw",
-    "seek",
-    "receiveAudio",
-    "receiveVideo",
-    "releaseStream",
-    "_checkbw",
-    "getStreamLength",
-    "FCPublish",
-    "FCUnpublish",
-    "FCSubscribe",
-    "FCUnsubscribe",
-    "close",
-    "_result",
-    "_error",
-    "onStatus",
-    "onBWDone",
-    "_onbwcheck",
-    "onFCPublish",
-    "call",
-    "",
-];

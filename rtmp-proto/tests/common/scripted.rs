@@ -393,5 +393,37 @@ fn describe_value(value: &Value) -> String {
     }
 }
 
+/// Every command that either role knows, and some that neither does.
+pub const COMMANDS: &[&str] = &[
+    "connect",
+    "createStream",
+    "publish",
+    "play",
+    "play2",
+    "deleteStream",
+    "closeStream",
+    "pause",
+    "pauseRaw",
+    "seek",
+    "receiveAudio",
+    "receiveVideo",
+    "releaseStream",
+    "_checkbw",
+    "getStreamLength",
+    "FCPublish",
+    "FCUnpublish",
+    "FCSubscribe",
+    "FCUnsubscribe",
+    "close",
+    "_result",
+    "_error",
+    "onStatus",
+    "onBWDone",
+    "_onbwcheck",
+    "onFCPublish",
+    "call",
+    "",
+];
+
 /// C0 and C1 and C2.
 const HANDSHAKE_LEN: usize = 1 + 2 * 1536;
