@@ -33,6 +33,7 @@ pub(crate) struct Connection {
     /// `Some` until it is finished.
     handshake: Option<Handshake>,
     report: HandshakeReport,
+    /// Those in force: lower ones until [`trust`](Self::trust).
     limits: Limits,
     decoder: ChunkDecoder,
     /// Of an encrypted connection, once the handshake is finished.
@@ -76,11 +77,12 @@ impl Connection {
         config: &ConnectionConfig,
         swf: Option<SwfVerification>,
     ) -> Self {
+        let limits = config.limits.early();
         let mut connection = Self {
             report: handshake.report(),
             handshake: Some(handshake),
-            limits: config.limits.clone(),
-            decoder: ChunkDecoder::new(&config.limits, config.leniency),
+            decoder: ChunkDecoder::new(&limits, config.leniency),
+            limits,
             #[cfg(feature = "rtmpe")]
             ciphers: None,
             parts: None,
@@ -180,6 +182,12 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// The peer is one that `limits` are meant for: `connect` was accepted.
+    pub(crate) fn trust(&mut self, limits: &Limits) {
+        self.decoder.set_limits(limits);
+        self.limits = limits.clone();
     }
 
     /// The next part of the last aggregate: a frame, or [`Message::Other`]. What else a message can

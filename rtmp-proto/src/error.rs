@@ -67,6 +67,9 @@ pub enum Timeout {
     /// The peer's first `publish` or `play`, or the answer to ours
     /// ([`Limits::request_timeout`](crate::Limits::request_timeout)).
     Request,
+    /// The first audio, video or data of a publisher
+    /// ([`Limits::first_media_timeout`](crate::Limits::first_media_timeout)).
+    FirstMedia,
     /// The next message of a publisher ([`Limits::idle_timeout`](crate::Limits::idle_timeout)).
     Idle,
     /// The answer to a ping, or anything else from the peer.
@@ -82,6 +85,7 @@ impl fmt::Display for Timeout {
             Self::Handshake => "the peer did not finish the handshake",
             Self::Connect => "no connect, or no answer to it",
             Self::Request => "no publish or play, or no answer to it",
+            Self::FirstMedia => "the publisher sent no media",
             Self::Idle => "the publisher sent nothing",
             Self::Ping => "the peer did not answer a ping",
             Self::WriteStall => "the peer did not read",

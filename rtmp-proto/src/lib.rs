@@ -135,7 +135,7 @@ pub use config::{ClientConfig, ConnectionConfig, ServerConfig};
 pub use driver::Driver;
 pub use error::{CloseReason, Error, RequestError, SendError, Timeout};
 pub use leniency::{ExtendedTimestampRule, Leniency};
-pub use limits::{AmfLimits, Limits};
+pub use limits::{AmfLimits, EarlyLimits, Limits};
 pub use message::{Status, StatusCode, UserControl};
 pub use reconnect::{Next, Reconnect, ReconnectConfig};
 pub use republisher::{PublisherEvent, PublisherState, Republisher, Step};

@@ -26,6 +26,11 @@ pub struct Limits {
     /// turning megabytes into millions of header parses. Default 131 072, which is a message of the
     /// greatest length at the protocol's initial chunk size of 128. Beyond: the connection ends.
     pub chunks_per_message: u32,
+    /// Parts of one aggregate. They are taken one by one and each becomes an event of its own, so this
+    /// bounds what one message can keep an application busy with. Default 8192, which is more than a
+    /// minute of pictures and sound; deployed servers put in a few dozen. Beyond: the connection ends,
+    /// after the parts up to there.
+    pub aggregate_parts: usize,
     /// Bounds for the AMF values of one command. Default [`AmfLimits::COMMAND`].
     pub command: AmfLimits,
     /// Bounds for the AMF values of one data message. Default [`AmfLimits::DATA`].
@@ -38,6 +43,9 @@ pub struct Limits {
     /// Bytes encoded and not yet written to the transport. Default 4 MiB. Beyond: `send_*` gives
     /// the payload back and the session stops asking for input until the queue drains.
     pub output_queue: usize,
+    /// What holds instead of the bounds above until `connect` was accepted. Default
+    /// [`EarlyLimits::default`].
+    pub before_connect: EarlyLimits,
     /// From the start to the last byte of the peer's handshake. Default 10 s.
     pub handshake_timeout: Duration,
     /// From the end of the handshake to `connect` (server) or its answer (client). Default 10 s.
@@ -45,6 +53,12 @@ pub struct Limits {
     /// From the acceptance of `connect` to the first `publish` or `play` (server), or from a
     /// request to its answer (client). Default 20 s.
     pub request_timeout: Duration,
+    /// From the acceptance of a `publish` to the first message of its stream that holds audio, video
+    /// or data other than metadata, configurations included; the application's own time for answering
+    /// requests does not count. A stream that is reserved and not used is held against other
+    /// publishers. Players and clients have no such deadline. Default 20 s. Beyond: the server ends the
+    /// connection.
+    pub first_media_timeout: Duration,
     /// Time without a complete message of a publishing peer after which the server ends the
     /// connection; the application's own time for answering requests does not count. Default 30 s.
     pub idle_timeout: Duration,
@@ -61,16 +75,71 @@ impl Default for Limits {
             incomplete_messages: 64,
             chunk_streams: 1024,
             chunks_per_message: 1 << 17,
+            aggregate_parts: 8192,
             command: AmfLimits::COMMAND,
             data: AmfLimits::DATA,
             message_streams: 32,
             pending_calls: 256,
             output_queue: 4 << 20,
+            before_connect: EarlyLimits::default(),
             handshake_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(20),
+            first_media_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(30),
             write_stall_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Limits {
+    /// These bounds as they are before `connect` was accepted: the lower of both.
+    pub(crate) fn early(&self) -> Self {
+        let early = &self.before_connect;
+        Self {
+            message_len: self.message_len.min(early.message_len),
+            incomplete_bytes: self.incomplete_bytes.min(early.incomplete_bytes),
+            chunk_streams: self.chunk_streams.min(early.chunk_streams),
+            command: self.command.lower(early.command),
+            data: self.data.lower(early.command),
+            output_queue: self.output_queue.min(early.output_queue),
+            ..self.clone()
+        }
+    }
+}
+
+/// Bounds on a peer before `connect`: until the application has accepted it (server), or the peer has
+/// (client).
+///
+/// With the defaults they come to half a mebibyte, all in all. Where [`Limits`] has a lower value, that
+/// holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EarlyLimits {
+    /// As [`Limits::message_len`]. Default 64 KiB; `connect` takes less than 4 KiB from every encoder
+    /// and player known.
+    pub message_len: usize,
+    /// As [`Limits::incomplete_bytes`]. Default 128 KiB.
+    pub incomplete_bytes: usize,
+    /// As [`Limits::chunk_streams`]. Default 64.
+    pub chunk_streams: usize,
+    /// As [`Limits::command`], and in the place of [`Limits::data`]. Default depth 32, 1024 values, 64 KiB
+    /// of strings.
+    pub command: AmfLimits,
+    /// As [`Limits::output_queue`]. Default 64 KiB.
+    pub output_queue: usize,
+}
+
+impl Default for EarlyLimits {
+    fn default() -> Self {
+        Self {
+            message_len: 64 << 10,
+            incomplete_bytes: 128 << 10,
+            chunk_streams: 64,
+            command: AmfLimits::COMMAND
+                .with_nodes(1024)
+                .with_string_bytes(64 << 10),
+            output_queue: 64 << 10,
         }
     }
 }
@@ -104,6 +173,14 @@ impl AmfLimits {
         nodes: 1 << 16,
         string_bytes: 4 << 20,
     };
+
+    fn lower(self, other: Self) -> Self {
+        Self {
+            depth: self.depth.min(other.depth),
+            nodes: self.nodes.min(other.nodes),
+            string_bytes: self.string_bytes.min(other.string_bytes),
+        }
+    }
 
     /// These bounds with another depth.
     #[must_use]

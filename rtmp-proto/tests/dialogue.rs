@@ -373,7 +373,16 @@ fn deadlines() {
     );
 
     let mut pair = Pair::publishing();
-    pair.wait(Duration::from_secs(29));
+    pair.wait(Duration::from_secs(19));
+    assert!(!pair.server.is_closed());
+    pair.wait(Duration::from_secs(1));
+    assert_eq!(
+        pair.server.close_reason(),
+        Some(&CloseReason::Timeout(Timeout::FirstMedia))
+    );
+
+    let mut pair = Pair::publishing();
+    pair.wait(Duration::from_secs(19));
     assert!(!pair.server.is_closed());
     pair.client.send_frame(ONE, &key_frame(0, 10)).unwrap();
     pair.drive();

@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use common::scripted::{COMMANDS, Scripted, app, command, data, handshake, success};
 use proptest::prelude::*;
 use rtmp_proto::{
-    ClientConfig, CloseReason, Error, MessageStreamId, Role, ServerConfig, ServerEvent,
+    AmfLimits, ClientConfig, CloseReason, Error, MessageStreamId, Role, ServerConfig, ServerEvent,
     SessionState, Timeout,
     amf::{AmfError, Object, Value},
     chunk::{ChunkError, ChunkSize},
@@ -236,18 +236,24 @@ fn deep_nesting() {
         &[0x08, 0, 0, 0, 0, 0, 1, b'a'],
         &[0x0A, 0, 0, 0, 1],
     ] {
-        let mut payload = command("connect", 1.0, &[]);
-        for _ in 0..100_000 {
-            payload.extend(marker);
+        let peers: [(Start<rtmp_proto::Server>, _, _); 2] = [
+            (Scripted::server, "connect", 5000),
+            (Scripted::connected, "call", 100_000),
+        ];
+        for (peer, name, depth) in peers {
+            let mut payload = command(name, 1.0, &[]);
+            for _ in 0..depth {
+                payload.extend(marker);
+            }
+            let mut peer = peer();
+            peer.message(3, 20, 0, 0, &payload);
+            assert!(matches!(
+                peer.session.close_reason(),
+                Some(CloseReason::Protocol(Error::Message(MessageError::Amf(
+                    AmfError::TooDeep { limit: 32, .. }
+                ))))
+            ));
         }
-        let mut peer = Scripted::server();
-        peer.message(3, 20, 0, 0, &payload);
-        assert!(matches!(
-            peer.session.close_reason(),
-            Some(CloseReason::Protocol(Error::Message(MessageError::Amf(
-                AmfError::TooDeep { limit: 32, .. }
-            ))))
-        ));
 
         let mut peer = Scripted::publishing();
         let mut payload = data(&["onTextData".into()]);
@@ -351,6 +357,9 @@ fn type_3_first() {
 #[test]
 fn odd_names() {
     let long = "n".repeat(70_000);
+    let mut config = ServerConfig::default();
+    config.connection.limits.before_connect.message_len = 1 << 20;
+    config.connection.limits.before_connect.command = AmfLimits::COMMAND;
     for name in [
         "",
         &long[..255],
@@ -361,7 +370,7 @@ fn odd_names() {
         "a\r\nb",
         "\u{FFFD}",
     ] {
-        let mut peer = Scripted::server();
+        let mut peer = Scripted::server_with(config.clone());
         peer.command(0, "connect", 1.0, [app(name)]);
         peer.command(0, "createStream", 2.0, [NULL]);
         peer.command(0, "FCPublish", 3.0, [NULL, name.into()]);
@@ -460,11 +469,15 @@ fn slow_loris() {
         (Timeout::Request, 20)
     );
 
+    let frame = || {
+        let header = header(6, 0xFF_FFFF, 9, 1);
+        header.into_iter().chain(std::iter::repeat(0x17))
+    };
     let mut peer = Scripted::publishing();
-    let mut frame = header(6, 0xFF_FFFF, 9, 1)
-        .into_iter()
-        .chain(std::iter::repeat(0x17));
-    assert_eq!(trickle(&mut peer, &mut frame), (Timeout::Idle, 30));
+    assert_eq!(trickle(&mut peer, &mut frame()), (Timeout::FirstMedia, 20));
+    let mut peer = Scripted::publishing();
+    peer.message(6, 9, 1, 0, &[0x17, 1, 0, 0, 0]);
+    assert_eq!(trickle(&mut peer, &mut frame()), (Timeout::Idle, 30));
 }
 
 /// What came before the bad message is delivered and answered.
@@ -485,7 +498,11 @@ fn nothing_before_the_violation_is_lost() {
 #[test]
 fn references_in_capabilities() {
     let mut config = ServerConfig::default();
-    config.connection.limits.command = config.connection.limits.command.with_string_bytes(64 << 20);
+    let limits = &mut config.connection.limits;
+    limits.command = limits.command.with_string_bytes(64 << 20);
+    limits.before_connect.message_len = limits.message_len;
+    limits.before_connect.incomplete_bytes = limits.incomplete_bytes;
+    limits.before_connect.command = limits.command;
     let mut peer = Scripted::server_with(config);
     let mut payload = command("connect", 1.0, &[]);
     // {fourCcList: [{s: 1 MiB}, then references to it]}
@@ -613,3 +630,6 @@ proptest! {
         }
     }
 }
+
+/// A peer in some state.
+type Start<R> = fn() -> Scripted<R>;

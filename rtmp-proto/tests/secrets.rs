@@ -72,6 +72,7 @@ fn names() {
         Timeout::Handshake,
         Timeout::Connect,
         Timeout::Request,
+        Timeout::FirstMedia,
         Timeout::Idle,
         Timeout::Ping,
         Timeout::WriteStall,

@@ -10,7 +10,7 @@ use common::{
 use rtmp_conformance::{apart, once};
 use rtmp_proto::{
     ClientConfig, ClientEvent, CloseReason, ConnectParams, ServerConfig, ServerEvent, Timeout,
-    UserControl, amf::Value,
+    Timestamp, UserControl, amf::Value, message::Metadata,
 };
 use rtmp_tokio::{Error, Publisher};
 use tokio::{
@@ -57,6 +57,22 @@ async fn connect_and_request() {
     }
 }
 
+/// A publisher that sends nothing but what says that it will.
+#[tokio::test(start_paused = true)]
+async fn first_media() {
+    let (a, b) = duplex(4096);
+    let (mut client, mut server) = started(a, b, ServerConfig::default(), false).await;
+    let start = Instant::now();
+    let metadata = Metadata::new().to_frame(Timestamp::ZERO);
+    client.session().send_frame(ONE, &metadata).unwrap();
+    client.flush().await.unwrap();
+    let event = server.next_event().await.unwrap();
+    assert!(matches!(event, ServerEvent::Frame { .. }), "{event:?}");
+    let reason = end(&mut server).await;
+    assert_eq!(reason, CloseReason::Timeout(Timeout::FirstMedia));
+    assert_eq!(start.elapsed(), Duration::from_secs(20) + LINGER);
+}
+
 /// The deadline moves with what arrives: 29 s of silence are forgiven each time, 30 are not.
 #[tokio::test(start_paused = true)]
 async fn idle() {
@@ -65,9 +81,10 @@ async fn idle() {
         let config = Arc::new(ClientConfig::default());
         let mut publisher = Publisher::over(a, &url(), config).await.unwrap();
         for n in 0..3 {
-            sleep(Duration::from_secs(29)).await;
             publisher.send(&key_frame(n, 50)).await.unwrap();
+            sleep(Duration::from_secs(29)).await;
         }
+        publisher.send(&key_frame(3, 50)).await.unwrap();
         let last_sent = Instant::now();
         let error = publisher.ended().await;
         assert!(matches!(
@@ -78,7 +95,7 @@ async fn idle() {
     };
     let mut server = server(b);
     let ((), events) = apart(publishing, serve(&mut server)).await;
-    assert_eq!(frames(&events).len(), 3);
+    assert_eq!(frames(&events).len(), 4);
     let reason = CloseReason::Timeout(Timeout::Idle);
     assert!(matches!(events.last(), Some(ServerEvent::Closed(last)) if *last == reason));
 }

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     leniency::Leniency,
+    limits::Limits,
     timestamp::{Timestamp, TimestampDelta},
 };
 
@@ -214,6 +215,18 @@ pub(super) struct AssemblyLimits {
     pub(super) incomplete_messages: usize,
     pub(super) chunk_streams: usize,
     pub(super) chunks_per_message: u32,
+}
+
+impl AssemblyLimits {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            message_len: limits.message_len,
+            incomplete_bytes: limits.incomplete_bytes,
+            incomplete_messages: limits.incomplete_messages,
+            chunk_streams: limits.chunk_streams,
+            chunks_per_message: limits.chunks_per_message,
+        }
+    }
 }
 
 /// Chunk stream IDs of the one-byte form.

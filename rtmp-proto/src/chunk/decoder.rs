@@ -51,13 +51,7 @@ impl ChunkDecoder {
         Self {
             chunk_size: ChunkSize::INITIAL,
             leniency,
-            limits: AssemblyLimits {
-                message_len: limits.message_len,
-                incomplete_bytes: limits.incomplete_bytes,
-                incomplete_messages: limits.incomplete_messages,
-                chunk_streams: limits.chunk_streams,
-                chunks_per_message: limits.chunks_per_message,
-            },
+            limits: AssemblyLimits::new(limits),
             streams: ChunkStreams::default(),
             streams_seen: 0,
             held: Held::default(),
@@ -111,6 +105,11 @@ impl ChunkDecoder {
                 Progress::MessageDone(payload) => return Ok(Some(self.finish(csid, payload))),
             }
         }
+    }
+
+    /// Applies other bounds to what follows; what is incomplete counts against them.
+    pub(crate) fn set_limits(&mut self, limits: &Limits) {
+        self.limits = AssemblyLimits::new(limits);
     }
 
     /// Applies a Set Chunk Size message: the next chunk may carry up to `chunk_size` bytes.

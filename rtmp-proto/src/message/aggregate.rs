@@ -42,10 +42,14 @@ pub struct Aggregate {
     payload: Bytes,
     /// Bytes of `payload` that have been read.
     position: usize,
+    /// Parts that have been read.
+    taken: usize,
+    /// Most parts there may be.
+    limit: usize,
 }
 
 impl Aggregate {
-    /// The parts of `raw`, a message of type 22.
+    /// The parts of `raw`, a message of type 22, however many there are.
     pub fn new(raw: RawMessage) -> Self {
         Self {
             stream: raw.stream,
@@ -53,7 +57,17 @@ impl Aggregate {
             offset: None,
             payload: raw.into_payload(),
             position: 0,
+            taken: 0,
+            limit: usize::MAX,
         }
+    }
+
+    /// The same with an error in the place of the part that follows `parts` others
+    /// ([`Limits::aggregate_parts`](crate::Limits::aggregate_parts)).
+    #[must_use]
+    pub const fn with_limit(mut self, parts: usize) -> Self {
+        self.limit = parts;
+        self
     }
 
     /// Whether all parts have been taken.
@@ -62,6 +76,10 @@ impl Aggregate {
     }
 
     fn next_part(&mut self) -> Result<RawMessage, MessageError> {
+        if self.taken >= self.limit {
+            return Err(MessageError::TooManyParts { limit: self.limit });
+        }
+        self.taken += 1;
         let input = self.payload.get(self.position..).unwrap_or_default();
         let truncated = |_| MessageError::Truncated {
             message_type: MessageType::AGGREGATE,

@@ -96,7 +96,9 @@ impl Message {
                     Err(_) => Self::Other(raw),
                 }
             }
-            MessageType::AGGREGATE => Self::Aggregate(Aggregate::new(raw)),
+            MessageType::AGGREGATE => {
+                Self::Aggregate(Aggregate::new(raw).with_limit(limits.aggregate_parts))
+            }
             MessageType::AUDIO => Self::Frame(Frame::audio(raw.timestamp, raw.into_payload())),
             MessageType::VIDEO => Self::Frame(Frame::video(raw.timestamp, raw.into_payload())),
             _ => Self::Other(raw),
@@ -136,6 +138,12 @@ pub enum MessageError {
     /// An aggregate within an aggregate.
     #[error("aggregate within an aggregate")]
     NestedAggregate,
+    /// An aggregate of more parts than [`Limits::aggregate_parts`].
+    #[error("aggregate with more than {limit} parts")]
+    TooManyParts {
+        /// The limit.
+        limit: usize,
+    },
     /// A shared object message with more events than allowed.
     #[error("shared object message with more than {limit} events")]
     TooManyEvents {

@@ -120,6 +120,9 @@ impl<R: Role> Session<R> {
     /// Does nothing while an event or a request waits, the peer does not take our output, or the
     /// session is closed. So bytes left in `input` mean: take the events, answer the request they
     /// brought, write the output, and call again. Any split of the input gives the same events.
+    ///
+    /// However long the input is, no more than two events wait after it, and `Closed`: a command may
+    /// change the state and begin or end something.
     pub fn handle_input(&mut self, now: Instant, input: &mut impl Buf) {
         while self.is_receptive() {
             match self.connection.receive(now, input) {
@@ -152,6 +155,8 @@ impl<R: Role> Session<R> {
         }
         if let Some((_, timeout)) = self.deadline.filter(|(at, _)| now >= *at) {
             self.end(CloseReason::Timeout(timeout));
+        } else if self.first_media_deadline().is_some_and(|at| now >= at) {
+            self.end(CloseReason::Timeout(Timeout::FirstMedia));
         } else if self.idle_deadline().is_some_and(|at| now >= at) {
             self.end(CloseReason::Timeout(Timeout::Idle));
         } else if let Err(timeout) = self.connection.handle_timeout(now, self.is_listening()) {
@@ -187,7 +192,8 @@ impl<R: Role> Session<R> {
         }
         let phase = self.deadline.map(|(at, _)| at);
         let connection = self.connection.poll_timeout(self.is_listening());
-        let deadlines = [phase, self.idle_deadline(), connection];
+        let (first_media, idle) = (self.first_media_deadline(), self.idle_deadline());
+        let deadlines = [phase, first_media, idle, connection];
         deadlines.into_iter().flatten().min()
     }
 }
@@ -530,6 +536,9 @@ impl<R: Role> Session<R> {
                 match receiving {
                     // Empty audio and video says nothing, and breaks readers (gortmplib).
                     Some(stream) if !frame.payload.is_empty() => {
+                        if !frame.is_metadata() {
+                            self.streams.settle_first_media(stream);
+                        }
                         self.emit(R::event(Shared::Frame { stream, frame }));
                     }
                     _ => self.connection.count_ignored(),
@@ -553,6 +562,10 @@ impl<R: Role> Session<R> {
 
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
+        if phase == Phase::Connected {
+            self.connection
+                .trust(&R::connection_config(&self.config).limits);
+        }
         self.announce_state();
     }
 
@@ -580,6 +593,13 @@ impl<R: Role> Session<R> {
         self.announced = SessionState::Closed;
         self.close_reason = Some(reason);
         self.owes_closed = true;
+    }
+
+    /// Stands still while the application holds back an answer, and is put off by as much after it.
+    fn first_media_deadline(&self) -> Option<Instant> {
+        self.streams
+            .first_media_due()
+            .filter(|_| self.is_listening())
     }
 
     fn idle_deadline(&self) -> Option<Instant> {

@@ -1,13 +1,14 @@
 //! Where a session and its message streams stand.
 
 use alloc::string::String;
-use core::fmt;
+use core::{fmt, time::Duration};
 
 use smallvec::SmallVec;
 
 use crate::{
     chunk::MessageStreamId,
     flv::{Frame, FrameKind},
+    time::Instant,
 };
 
 /// Where a session stands.
@@ -94,6 +95,8 @@ pub(super) struct Stream {
     pub(super) is_paused: bool,
     pub(super) wants_audio: bool,
     pub(super) wants_video: bool,
+    /// Until when the publisher owes its first media, while it does.
+    pub(super) first_media_due: Option<Instant>,
 }
 
 impl Stream {
@@ -105,6 +108,7 @@ impl Stream {
             is_paused: false,
             wants_audio: true,
             wants_video: true,
+            first_media_due: None,
         }
     }
 
@@ -198,6 +202,27 @@ impl Streams {
         match (candidates.next(), candidates.next()) {
             (Some(only), None) => Some(only.id),
             _ => None,
+        }
+    }
+
+    /// Until when the first publisher that owes its first media has time.
+    pub(super) fn first_media_due(&self) -> Option<Instant> {
+        self.iter()
+            .filter_map(|stream| stream.first_media_due)
+            .min()
+    }
+
+    /// The first media of `id` has come.
+    pub(super) fn settle_first_media(&mut self, id: MessageStreamId) {
+        if let Some(stream) = self.get_mut(id) {
+            stream.first_media_due = None;
+        }
+    }
+
+    /// Gives publishers that owe their first media so much more time.
+    pub(super) fn postpone_first_media(&mut self, by: Duration) {
+        for stream in &mut self.list {
+            stream.first_media_due = stream.first_media_due.map(|due| due + by);
         }
     }
 

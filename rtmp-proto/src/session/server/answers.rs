@@ -86,12 +86,16 @@ impl Answer for PublishRequest {
         self.id
     }
 
-    fn accept(self, session: &mut Session<Server>, _now: Instant) {
+    fn accept(self, session: &mut Session<Server>, now: Instant) {
         session
             .connection
             .send_user_control(&UserControl::StreamBegin(self.stream));
         let status = Status::new(StatusCode::PUBLISH_START, "publishing");
         session.say(self.stream, &status);
+        let due = now + session.limits().first_media_timeout;
+        if let Some(stream) = session.streams.get_mut(self.stream) {
+            stream.first_media_due = Some(due);
+        }
         session.set_stream_state(self.stream, StreamState::Publishing);
     }
 

@@ -15,15 +15,16 @@ use crate::{
         state::StreamState,
     },
     stream_name::StreamTarget,
+    time::Instant,
 };
 
 impl Session<Server> {
-    pub(super) fn on_connect(&mut self, command: Command) {
+    pub(super) fn on_connect(&mut self, now: Instant, command: Command) {
         if self.phase != Phase::Open {
             let status = Status::error(StatusCode::CONNECT_REJECTED, "already connected");
             return self.answer_error(command.transaction_id, &status);
         }
-        let id = self.begin_request();
+        let id = self.begin_request(now);
         self.enter(Phase::Connecting);
         self.emit(ServerEvent::Connect(ConnectRequest::new(id, command)));
     }
@@ -39,13 +40,13 @@ impl Session<Server> {
         self.answer(command.transaction_id, f64::from(stream.get()));
     }
 
-    pub(super) fn on_publish(&mut self, stream: MessageStreamId, command: &Command) {
+    pub(super) fn on_publish(&mut self, now: Instant, stream: MessageStreamId, command: &Command) {
         let Some(stream) = self.idle_stream(stream, command, &StatusCode::PUBLISH_BAD_NAME) else {
             return;
         };
         let name = command.argument(0).as_str().unwrap_or_default();
         let kind = command.argument(1).as_str().unwrap_or_default();
-        let id = self.begin_request();
+        let id = self.begin_request(now);
         self.remember_name(stream, name);
         self.set_stream_state(stream, StreamState::PublishRequested);
         self.emit(ServerEvent::Publish(PublishRequest {
@@ -56,7 +57,7 @@ impl Session<Server> {
         }));
     }
 
-    pub(super) fn on_play(&mut self, stream: MessageStreamId, command: &Command) {
+    pub(super) fn on_play(&mut self, now: Instant, stream: MessageStreamId, command: &Command) {
         let playable = |state| matches!(state, StreamState::Idle | StreamState::Playing);
         let Some(stream) = self.streams.resolve(stream, playable) else {
             return self.refuse_stream(stream, command, &StatusCode::PLAY_FAILED);
@@ -69,10 +70,10 @@ impl Session<Server> {
         };
         let name = command.argument(0).as_str().unwrap_or_default();
         let request = (number(1, START_DEFAULT), number(2, -1.0), reset);
-        self.request_play(stream, name, request, None);
+        self.request_play(now, stream, name, request, None);
     }
 
-    pub(super) fn on_play2(&mut self, stream: MessageStreamId, command: &Command) {
+    pub(super) fn on_play2(&mut self, now: Instant, stream: MessageStreamId, command: &Command) {
         let playable = |state| matches!(state, StreamState::Idle | StreamState::Playing);
         let Some(stream) = self.streams.resolve(stream, playable) else {
             return self.refuse_stream(stream, command, &StatusCode::PLAY_FAILED);
@@ -92,17 +93,18 @@ impl Session<Server> {
             number("len").unwrap_or(-1.0),
             false,
         );
-        self.request_play(stream, name, request, Some(transition));
+        self.request_play(now, stream, name, request, Some(transition));
     }
 
     pub(super) fn request_play(
         &mut self,
+        now: Instant,
         stream: MessageStreamId,
         name: &str,
         (start, duration, reset): (f64, f64, bool),
         transition: Option<Transition>,
     ) {
-        let id = self.begin_request();
+        let id = self.begin_request(now);
         self.emit(ServerEvent::Play(PlayRequest {
             id,
             stream,
@@ -196,6 +198,7 @@ impl Session<Server> {
             stream.is_paused = false;
             stream.wants_audio = true;
             stream.wants_video = true;
+            stream.first_media_due = None;
         }
     }
 
@@ -257,11 +260,11 @@ impl Session<Server> {
         });
     }
 
-    pub(super) fn on_seek(&mut self, stream: MessageStreamId, command: &Command) {
+    pub(super) fn on_seek(&mut self, now: Instant, stream: MessageStreamId, command: &Command) {
         let Some(stream) = self.playing_stream(stream) else {
             return self.refuse_call(stream, command, &StatusCode::SEEK_FAILED);
         };
-        let id = self.begin_request();
+        let id = self.begin_request(now);
         self.emit(ServerEvent::Seek(SeekRequest {
             id,
             stream,

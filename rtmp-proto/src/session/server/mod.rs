@@ -36,8 +36,15 @@ pub struct Server {
     app: Secret,
     /// What the client said it can do.
     client: Capabilities,
-    waiting: Option<RequestId>,
+    waiting: Option<Waiting>,
     next_request: u64,
+}
+
+/// The request that waits for the application's answer.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    id: RequestId,
+    since: Instant,
 }
 
 /// What happens on a server session.
@@ -329,19 +336,20 @@ impl Session<Server> {
         if self.is_closed() {
             return Err(RequestError::Closed);
         }
-        if self.role.waiting != Some(id) {
+        let waiting = self.role.waiting.take_if(|waiting| waiting.id == id);
+        let Some(Waiting { since, .. }) = waiting else {
             return Err(RequestError::Stale);
-        }
-        self.role.waiting = None;
+        };
         self.connection.listen_again(now);
+        self.streams.postpone_first_media(now - since);
         Ok(())
     }
 
     /// A new request, for whose answer the session waits. The client's deadline stops meanwhile.
-    fn begin_request(&mut self) -> RequestId {
+    fn begin_request(&mut self, now: Instant) -> RequestId {
         let id = RequestId(self.role.next_request);
         self.role.next_request = self.role.next_request.wrapping_add(1);
-        self.role.waiting = Some(id);
+        self.role.waiting = Some(Waiting { id, since: now });
         self.deadline = None;
         id
     }
@@ -416,12 +424,12 @@ impl Behaviour for Server {
 
     fn on_command(
         session: &mut Session<Self>,
-        _now: Instant,
+        now: Instant,
         stream: MessageStreamId,
         command: Command,
     ) {
         if command.name == "connect" {
-            return session.on_connect(command);
+            return session.on_connect(now, command);
         }
         if session.phase != Phase::Connected {
             let status = Status::error(StatusCode::CALL_FAILED, "not connected");
@@ -429,9 +437,9 @@ impl Behaviour for Server {
         }
         match &*command.name {
             "createStream" => session.on_create_stream(&command),
-            "publish" => session.on_publish(stream, &command),
-            "play" => session.on_play(stream, &command),
-            "play2" => session.on_play2(stream, &command),
+            "publish" => session.on_publish(now, stream, &command),
+            "play" => session.on_play(now, stream, &command),
+            "play2" => session.on_play2(now, stream, &command),
             "deleteStream" => session.on_delete_stream(stream, &command),
             "closeStream" => {
                 if let Some(stream) = session.streams.resolve(stream, |_| true) {
@@ -439,7 +447,7 @@ impl Behaviour for Server {
                 }
             }
             "pause" | "pauseRaw" => session.on_pause(stream, &command),
-            "seek" => session.on_seek(stream, &command),
+            "seek" => session.on_seek(now, stream, &command),
             "receiveAudio" | "receiveVideo" => session.on_receive(stream, &command),
             "releaseStream" | "_checkbw" => {
                 session.answer(command.transaction_id, Value::Undefined);
