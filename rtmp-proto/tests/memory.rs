@@ -4,24 +4,30 @@ mod common;
 
 use std::sync::Arc;
 
-use common::scripted::{Scripted, app, command, handshake};
+use bytes::Bytes;
+use common::scripted::{COMMANDS, Scripted, app, command, handshake};
 use peak_alloc::PeakAlloc;
 use rtmp_proto::{
-    ClientConfig, ClientSession, Instant, Limits, Role, ServerConfig, ServerEvent, ServerSession,
-    Session,
+    ClientConfig, ClientSession, Instant, Limits, MessageStreamId, Role, ServerConfig, ServerEvent,
+    ServerSession, Session, SessionState, Timestamp,
     amf::{Object, Value},
+    flv::Frame,
+    message::AggregateBuilder,
 };
 
 /// One test for all, since what others allocate meanwhile would be counted, too.
 #[test]
 fn allocations_are_bounded() {
     idle_sessions();
+    before_connect();
     declared_and_not_sent();
     incomplete_messages();
     chunk_streams();
     values();
     replies_nobody_reads();
     tiny_messages();
+    aggregates();
+    nothing_is_left_behind();
 }
 
 /// What every connection costs.
@@ -37,6 +43,50 @@ fn idle_sessions() {
         ClientSession::new(Instant::ORIGIN, Arc::new(ClientConfig::default()), [1; 32]);
     });
     assert!(peak < 16 * KIB, "client: {peak}");
+}
+
+/// All that a peer can do to a server that has not let it in, in one session.
+fn before_connect() {
+    let early = Limits::default().before_connect;
+    let mut session = server(|_| {});
+    let mut wire = handshake();
+    // Two messages begun, and all but sent.
+    let length = early.incomplete_bytes / 2 - 4000;
+    for csid in [10, 11] {
+        wire.extend(begin(csid, length, 9, 128));
+        for sent in (128..length - 128).step_by(128) {
+            wire.push(0xC0 | csid);
+            wire.extend(vec![0x17; 128.min(length - sent)]);
+        }
+    }
+    let mut peer = Scripted::connected();
+    for csid in (12..70).filter(|csid| *csid != 64) {
+        wire.extend(peer.encode(csid, 8, 0, 0, &[0xAF]));
+    }
+    let incomplete = feed(&mut session, &wire);
+    assert!(!session.is_closed());
+    assert!(incomplete > early.incomplete_bytes / 2, "{incomplete}");
+    // Questions, and no answer read.
+    let storm = peer.encode(3, 20, 0, 0, &command("createStream", 2.0, &[Value::Null]));
+    let replies = feed(&mut session, &storm.repeat(10_000));
+    assert!(!session.wants_read());
+    assert!(replies < 4 * early.output_queue, "{replies}");
+    take_output(&mut session);
+    // A `connect` of a few kilobytes that decodes into as much as it may.
+    let mut payload = command("connect", 1.0, &[app("live")]);
+    payload.extend([3, 0, 1, b'a', 2, 0x0F, 0xA0]);
+    payload.extend(vec![b'x'; 4000]);
+    payload.extend([0, 0, 9]);
+    payload.extend([7, 0, 1].repeat(15));
+    payload.extend([3, 0, 0, 9].repeat(900));
+    let wire = peer.encode(3, 20, 0, 0, &payload);
+    let values = feed(&mut session, &wire);
+    assert_eq!(session.state(), SessionState::Connected);
+    let sum = incomplete + replies + values;
+    assert!(
+        sum < 512 * KIB,
+        "{incomplete} + {replies} + {values} = {sum}"
+    );
 }
 
 /// A length costs nothing: memory comes with the bytes.
@@ -165,6 +215,94 @@ fn tiny_messages() {
         .collect();
     let peak = feed(&mut session, &wire);
     assert!(peak < 8 * KIB, "{peak}");
+}
+
+/// The parts of an aggregate become events one by one, be they taken or not.
+fn aggregates() {
+    let mut builder = AggregateBuilder::new();
+    for _ in 0..Limits::default().aggregate_parts {
+        let frame = Frame::audio(Timestamp::ZERO, Bytes::from_static(&[0xAF, 1, 2]));
+        builder.push(&frame).unwrap();
+    }
+    let payload = builder
+        .finish(MessageStreamId::new(1))
+        .unwrap()
+        .into_payload();
+    let mut peer = Scripted::connected();
+    for is_taken in [true, false] {
+        let mut session = open(|_| {});
+        let mut wire = peer.encode(3, 20, 0, 0, &command("createStream", 2.0, &[Value::Null]));
+        wire.extend(peer.encode(
+            3,
+            20,
+            1,
+            0,
+            &command("publish", 3.0, &[Value::Null, "x".into()]),
+        ));
+        feed(&mut session, &wire);
+        let wire = peer.encode(6, 22, 1, 0, &payload);
+        let mut frames = 0;
+        let peak = peak(|| {
+            let mut input = &wire[..];
+            session.handle_input(Instant::ORIGIN, &mut input);
+            assert!(input.is_empty());
+            while is_taken && let Some(event) = session.poll_event() {
+                frames += usize::from(matches!(event, ServerEvent::Frame { .. }));
+            }
+        });
+        assert!(peak < 2 * payload.len() + 8 * KIB, "{peak}");
+        let parts = Limits::default().aggregate_parts;
+        assert_eq!(frames, if is_taken { parts } else { 0 });
+    }
+}
+
+/// The same message over and over, in every state: what the first of them leave is all there will be.
+fn nothing_is_left_behind() {
+    let mut peer = Scripted::connected();
+    let values = [Value::Null, "key".into(), 1.0.into()];
+    let stream = |name: &str, peer: &mut Scripted<_>| {
+        let mut wire = peer.encode(3, 20, 0, 0, &command("createStream", 2.0, &[Value::Null]));
+        wire.extend(peer.encode(
+            3,
+            20,
+            1,
+            0,
+            &command(name, 3.0, &[Value::Null, "key".into()]),
+        ));
+        wire
+    };
+    let states = [
+        vec![],
+        stream("publish", &mut peer),
+        stream("play", &mut peer),
+    ];
+    let commands = COMMANDS
+        .iter()
+        .flat_map(|name| [(20, command(name, 5.0, &values))]);
+    let others =
+        (0..=25).flat_map(|kind| [(kind, vec![0, 6, 0, 0, 0, 1]), (kind, vec![0, 0, 0, 3])]);
+    for (kind, payload) in commands.chain(others) {
+        for state in &states {
+            let mut session = open(|_| {});
+            feed(&mut session, state);
+            take_output(&mut session);
+            let wire = peer.encode(3, kind, 1, 0, &payload);
+            let mut round = |count: usize| {
+                for _ in 0..count {
+                    feed(&mut session, &wire);
+                    take_output(&mut session);
+                }
+                ALLOCATOR.current_usage()
+            };
+            let before = round(50);
+            let after = round(200);
+            // Lists may double once more.
+            assert!(
+                after < before + 4 * KIB,
+                "{kind} {payload:x?}: {before} {after}"
+            );
+        }
+    }
 }
 
 /// What is allocated at most while the session takes `wire`, beyond what was allocated before. Requests
