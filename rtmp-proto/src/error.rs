@@ -195,3 +195,68 @@ impl fmt::Display for Because<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::{format, string::ToString};
+    use core::error::Error as _;
+
+    use super::*;
+    use crate::{chunk::ChunkError, message::StatusCode};
+
+    /// What a log shows of the end of a session: one line, and the layers below as sources.
+    #[test]
+    fn ends_say_what_happened() {
+        let status = || Status::error(StatusCode::PUBLISH_BAD_NAME, "in use");
+        let cut = |mid_message| CloseReason::EndOfInput { mid_message };
+        for (reason, shown) in [
+            (CloseReason::Local, "closed by this side"),
+            (CloseReason::Peer(None), "closed by the peer"),
+            (
+                CloseReason::Peer(Some(status())),
+                "closed by the peer: NetStream.Publish.BadName (in use)",
+            ),
+            (cut(false), "connection ended by the peer"),
+            (
+                cut(true),
+                "connection ended by the peer in the middle of a message",
+            ),
+            (
+                CloseReason::Rejected(status()),
+                "request rejected: NetStream.Publish.BadName (in use)",
+            ),
+            (
+                CloseReason::Refused(status()),
+                "rejected by the peer: NetStream.Publish.BadName (in use)",
+            ),
+            (
+                CloseReason::Timeout(Timeout::FirstMedia),
+                "timed out: the publisher sent no media",
+            ),
+        ] {
+            assert_eq!(reason.to_string(), shown);
+            assert!(reason.source().is_none());
+        }
+        let reason = CloseReason::from(Error::from(ChunkError::TooManyChunks { limit: 5 }));
+        assert_eq!(reason.to_string(), "protocol violated by the peer");
+        let layer = reason.source().expect("the layer");
+        assert_eq!(layer.to_string(), "chunk stream broken");
+        let cause = layer.source().expect("the violation");
+        assert_eq!(cause.to_string(), "message in more than 5 chunks");
+    }
+
+    /// A payload that was not queued is given back, and not shown.
+    #[test]
+    fn payloads_are_given_back() {
+        let payload = || Bytes::from_static(b"hidden");
+        for (error, name) in [
+            (SendError::Closed(payload()), "Closed(6)"),
+            (SendError::NotActive(payload()), "NotActive(6)"),
+            (SendError::QueueFull(payload()), "QueueFull(6)"),
+            (SendError::TooLong(payload()), "TooLong(6)"),
+        ] {
+            assert_eq!(format!("{error:?}"), name);
+            assert_eq!(error.into_payload(), payload());
+        }
+    }
+}

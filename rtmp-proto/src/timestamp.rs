@@ -101,6 +101,20 @@ mod tests {
         assert!(!at(7).is_before(at(7)));
     }
 
+    /// Tests and logs tell moments from steps.
+    #[test]
+    fn shown_with_their_unit() {
+        use alloc::format;
+
+        let at = Timestamp::from_millis(40);
+        assert_eq!(
+            (format!("{at:?}"), format!("{at}")),
+            ("40ms".into(), "40 ms".into())
+        );
+        let step = TimestampDelta::from_millis(40);
+        assert_eq!(format!("{step:?}"), "+40ms");
+    }
+
     /// GEN-7, CH-34.
     #[test]
     fn deltas_wrap() {

@@ -5,12 +5,13 @@ mod common;
 
 use bytes::{Buf, BytesMut};
 use common::{
-    scripted::{Scripted, success},
+    scripted::{Scripted, app, success},
     take_output,
 };
 use rtmp_proto::{
     CapsEx, ClientConfig, ClientEvent, ClientSession, CloseReason, ConnectParams, Instant,
-    Leniency, Limits, MessageStreamId, ServerEvent, Session, SessionState, Status, StatusCode,
+    Leniency, Limits, MessageStreamId, ServerEvent, ServerSession, Session, SessionState, Status,
+    StatusCode,
     amf::{Object, Value},
     chunk::{ChunkDecoder, ChunkSize, MessageType},
     message::{BandwidthLimit, Command, Control, Level, Message},
@@ -195,7 +196,7 @@ fn nothing_before_connect_and_no_second_one() {
     assert_eq!(peer.session.state(), SessionState::Open);
 
     let mut peer = Scripted::publishing();
-    peer.command(0, "connect", 5.0, [common::scripted::app("other")]);
+    peer.command(0, "connect", 5.0, [app("other")]);
     assert_eq!(
         peer.replies(),
         ["0:_error(5) null error/NetConnection.Connect.Rejected"]
@@ -270,6 +271,42 @@ fn calls_are_answered_if_they_want_to_be() {
     let id = peer.session.call("hello", NULL, []).unwrap();
     assert_eq!(id.get().to_bits(), 1.0_f64.to_bits(), "its own count");
     assert_eq!(peer.replies(), ["0:hello(1) null"]);
+}
+
+/// An application that wants nothing to do with requests: who connects is let in, and is refused the rest
+/// in the way each is refused. What needs no answer gets none.
+#[test]
+fn requests_are_answered_by_default() {
+    let by_default = |session: &mut ServerSession, now, event| {
+        session.answer_by_default(now, event).unwrap();
+        None
+    };
+    for (name, code) in [
+        ("publish", "NetStream.Publish.Denied"),
+        ("play", "NetStream.Play.Failed"),
+    ] {
+        let mut peer = Scripted::server();
+        peer.policy = by_default;
+        peer.command(0, "connect", 1.0, [app("live")]);
+        assert_eq!(peer.session.state(), SessionState::Connected);
+        peer.command(0, "createStream", 2.0, [NULL]);
+        peer.replies();
+        peer.command(1, name, 3.0, [NULL, "key".into()]);
+        let refusal = format!("1:onStatus(0) null error/{code}");
+        assert_eq!(peer.replies(), [refusal]);
+        let reason = peer.session.close_reason();
+        assert!(matches!(reason, Some(CloseReason::Rejected(_))));
+    }
+    let mut peer = Scripted::playing();
+    peer.policy = by_default;
+    peer.command(1, "seek", 7.0, [NULL, 5.0.into()]);
+    assert_eq!(
+        peer.replies(),
+        ["0:_error(7) null error/NetStream.Seek.Failed"]
+    );
+    peer.command(1, "receiveAudio", 0.0, [NULL, false.into()]);
+    assert_eq!(peer.replies(), [""; 0]);
+    assert_eq!(peer.session.state(), SessionState::Playing);
 }
 
 /// NC-49, NC-50: two codes end the connection.
