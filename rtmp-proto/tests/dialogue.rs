@@ -5,11 +5,15 @@ mod common;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use common::{Pair, give_input, names, take_output, url};
+use common::{
+    Pair, give_input, names,
+    scripted::{Scripted, success},
+    take_output, url,
+};
 use rtmp_proto::{
-    ClientEvent, CloseReason, MessageStreamId, PlayOptions, PublishKind, RequestError, SendError,
-    ServerEvent, ServerSession, SessionState, Status, StatusCode, StreamState, Timeout, Timestamp,
-    UserControl,
+    ClientEvent, CloseReason, ConnectParams, MessageStreamId, PlayOptions, PublishKind,
+    RequestError, SendError, ServerEvent, ServerSession, SessionState, Status, StatusCode,
+    StreamState, Timeout, Timestamp, UserControl,
     amf::{Object, Value},
     flv::Frame,
 };
@@ -237,7 +241,7 @@ fn rejected_connect_is_told_why() {
 #[test]
 fn single_steps_on_two_streams() {
     let mut pair = Pair::new();
-    let params = rtmp_proto::ConnectParams::player(&url()).with_property("token", "t");
+    let params = ConnectParams::player(&url()).with_property("token", "t");
     pair.client.connect(pair.now, params).unwrap();
     assert_eq!(
         pair.client.create_stream(pair.now),
@@ -363,7 +367,7 @@ fn deadlines() {
 
     let mut pair = Pair::new();
     pair.client
-        .connect(pair.now, rtmp_proto::ConnectParams::player(&url()))
+        .connect(pair.now, ConnectParams::player(&url()))
         .unwrap();
     pair.drive();
     pair.next_deadline();
@@ -537,7 +541,7 @@ fn commands_in_the_wrong_state() {
 fn streams_are_bounded() {
     let mut pair = Pair::new();
     pair.client
-        .connect(pair.now, rtmp_proto::ConnectParams::player(&url()))
+        .connect(pair.now, ConnectParams::player(&url()))
         .unwrap();
     pair.drive();
     for _ in 0..1000 {
@@ -576,4 +580,127 @@ fn misplaced_media() {
         let expected: &[Frame] = if is_lenient { &[frame] } else { &[] };
         assert_eq!(frames(&pair.server_events), expected);
     }
+}
+
+/// What an encoder like FMLE does before and beside `publish`, one step at a time; and a question whose
+/// answer is the application's.
+#[test]
+fn courtesies_one_by_one() {
+    let mut peer = Scripted::client();
+    let params = ConnectParams::publisher(&url()).with_argument("guest");
+    peer.session.connect(peer.now, params).unwrap();
+    let connect = peer.replies().pop().unwrap();
+    assert!(connect.ends_with("\"guest\""), "{connect}");
+    let connected = [Value::Null, success()];
+    peer.command(0, "_result", 1.0, connected);
+    peer.session.release_stream("key").unwrap();
+    peer.session.fc_publish("key").unwrap();
+    let id = peer.session.get_stream_length("key").unwrap();
+    peer.session.fc_unpublish("key").unwrap();
+    let courtesies = peer.replies();
+    assert_eq!(
+        courtesies,
+        [
+            "0:releaseStream(2) null \"key\"",
+            "0:FCPublish(3) null \"key\"",
+            "0:getStreamLength(4) null \"key\"",
+            "0:FCUnpublish(5) null \"key\"",
+        ]
+    );
+    // The answers to courtesies are nobody's business.
+    peer.events.clear();
+    peer.command(0, "_result", 2.0, [Value::Null]);
+    peer.command(0, "_error", 3.0, [Value::Null]);
+    assert!(peer.events.is_empty());
+    peer.command(0, "_result", 4.0, [Value::Null, 12.5.into()]);
+    match peer.events.pop() {
+        Some(ClientEvent::Response(response)) => {
+            assert_eq!(
+                (response.transaction_id, response.value()),
+                (id, &12.5.into())
+            );
+            assert!(!format!("{response:?}").contains("12.5"));
+        }
+        event => panic!("{event:?}"),
+    }
+}
+
+/// After the end every command says so, and a request that was kept cannot be answered any more, nor
+/// by another session.
+#[test]
+fn commands_after_the_end() {
+    let request = || {
+        let mut peer = Scripted::connected();
+        peer.policy = |_, _, event| Some(event);
+        peer.command(0, "createStream", 2.0, [Value::Null]);
+        peer.command(1, "publish", 3.0, [Value::Null, "key?token=5".into()]);
+        let request = peer.events.pop();
+        match request {
+            Some(ServerEvent::Publish(request)) => {
+                assert_eq!(request.stream(), ONE);
+                assert_eq!(request.query().get("token").as_deref(), Some("5"));
+                (peer, request)
+            }
+            event => panic!("{event:?}"),
+        }
+    };
+    let (mut peer, kept) = request();
+    peer.session.close(peer.now);
+    let now = peer.now;
+    assert_eq!(peer.session.accept(now, kept), Err(RequestError::Closed));
+    let denied = Status::error(StatusCode::PUBLISH_DENIED, "");
+    assert_eq!(
+        peer.session.send_status(ONE, &denied),
+        Err(RequestError::Closed)
+    );
+    assert_eq!(
+        peer.session.call("x", Value::Null, []),
+        Err(RequestError::Closed)
+    );
+    let ping = UserControl::PingRequest(1);
+    assert_eq!(
+        peer.session.send_user_control(&ping),
+        Err(RequestError::Closed)
+    );
+    let payload = Bytes::from_static(&[0xAF, 1]);
+    assert_eq!(
+        peer.session
+            .send_audio(ONE, Timestamp::ZERO, payload.clone()),
+        Err(SendError::Closed(payload))
+    );
+    let (_, foreign) = request();
+    let mut playing = Scripted::playing();
+    assert_eq!(
+        playing.session.accept(now, foreign),
+        Err(RequestError::Stale)
+    );
+
+    let mut client = Scripted::client_publishing();
+    client.session.close(client.now);
+    let params = || ConnectParams::player(&url());
+    let again = client.session.connect(client.now, params());
+    assert_eq!(again, Err(RequestError::Closed));
+    let mut client = Scripted::client_publishing();
+    let again = client.session.connect(client.now, params());
+    assert_eq!(again, Err(RequestError::WrongState));
+}
+
+/// A player that goes on after a pause, or switches video on again, has missed something.
+#[test]
+fn resumptions() {
+    let mut peer = Scripted::playing();
+    for (name, argument, expected) in [
+        ("pause", true, false),
+        ("pause", false, true),
+        ("receiveVideo", false, false),
+        ("receiveVideo", true, true),
+        ("receiveAudio", true, true),
+    ] {
+        peer.command(1, name, 0.0, [Value::Null, argument.into(), 0.0.into()]);
+        let event = peer.events.pop().unwrap();
+        assert_eq!(event.is_resumption(ONE), expected, "{name} {argument}");
+        assert!(!event.is_resumption(MessageStreamId::new(2)));
+    }
+    peer.message(2, 4, 0, 0, &[0, 3, 0, 0, 0, 1, 0, 0, 0, 1]);
+    assert!(!peer.events.pop().unwrap().is_resumption(ONE));
 }

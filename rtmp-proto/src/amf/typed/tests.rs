@@ -422,3 +422,84 @@ fn keys_are_names() {
     let value = to_value(&BTreeMap::from([(-5, true), (7, false)])).unwrap();
     assert_eq!(value, object.into());
 }
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Nothing;
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Two(f32, char);
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Key {
+    Left,
+    Right,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Named(String);
+
+/// Structs without names for their fields, and keys that are not plain strings.
+#[test]
+fn structs_and_keys_of_other_kinds() {
+    assert_eq!(to_value(&Nothing), Ok(Value::Null));
+    assert_eq!(from_value(&Value::Null), Ok(Nothing));
+    let two = to_value(&Two(0.5, 'ß')).unwrap();
+    assert_eq!(two, Value::StrictArray(vec![0.5.into(), "ß".into()]));
+    assert_eq!(from_value(&two), Ok(Two(0.5, 'ß')));
+
+    let object = |name: &str| Value::from(Object::new().with(name, 1.0));
+    assert_eq!(to_value(&BTreeMap::from([(true, 1)])), Ok(object("true")));
+    for (key, name) in [(Key::Left, "Left"), (Key::Right, "Right")] {
+        let map = BTreeMap::from([(key, 1)]);
+        assert_eq!(to_value(&map), Ok(object(name)));
+        assert_eq!(from_value(&object(name)), Ok(map));
+    }
+    let map = BTreeMap::from([(Named("x".into()), 1)]);
+    assert_eq!(from_value(&object("x")), Ok(map));
+    assert!(from_value::<BTreeMap<Key, u8>>(&object("Up")).is_err());
+    assert!(from_value::<BTreeMap<i8, u8>>(&object("x")).is_err());
+}
+
+/// A variant may be a reference to an earlier one, or in AMF3; it is one name and one value.
+#[test]
+fn enums_in_all_forms() {
+    let shared = hex!("0A 00000002  03 0007 4E657774797065 00 4014000000000000 000009  07 0001");
+    let choice = Choice::Newtype(Some(5));
+    assert_eq!(
+        amf0::from_slice(&shared, &LIMITS),
+        Ok(vec![choice.clone(), choice])
+    );
+    let unit = hex!("11 06 09 556E6974");
+    assert_eq!(amf0::from_slice(&unit, &LIMITS), Ok(Choice::Unit));
+    for value in [
+        Object::new().into(),
+        Object::new().with("Newtype", 1.0).with("Unit", 1.0).into(),
+        Value::Number(1.0),
+    ] {
+        let mut wire = Vec::new();
+        amf0::encode(&value, &mut wire);
+        assert!(amf0::from_slice::<Choice>(&wire, &LIMITS).is_err());
+        assert!(from_value::<Choice>(&value).is_err());
+    }
+}
+
+/// What was expected is said, and what there was only by its kind.
+#[test]
+fn errors_say_what_was_expected() {
+    let error = |result: Result<(), SerdeError>| result.unwrap_err().to_string();
+    let text = from_value::<Text>(&Value::Boolean(true)).map(drop);
+    assert_eq!(error(text), "invalid type: boolean, expected a string");
+    let object = from_value::<Object>(&Value::ByteArray(vec![1])).map(drop);
+    assert_eq!(error(object), "invalid type: byte array, expected a map");
+}
+
+/// Values from deserializers of other formats, which tell integers and bytes from the rest.
+#[test]
+fn values_from_elsewhere() {
+    use serde::de::{IntoDeserializer, value::BytesDeserializer};
+
+    let integer = Value::deserialize(IntoDeserializer::<SerdeError>::into_deserializer(-5_i64));
+    assert_eq!(integer, Ok(Value::Number(-5.0)));
+    let bytes = BytesDeserializer::<SerdeError>::new(&[1, 2]);
+    assert_eq!(Value::deserialize(bytes), Ok(Value::ByteArray(vec![1, 2])));
+}
