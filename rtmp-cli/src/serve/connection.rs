@@ -3,8 +3,8 @@
 use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 use rtmp_proto::{
-    CloseReason, MessageStreamId, PlayRequest, PublishRequest, Query, ServerEvent, Status,
-    StatusCode, StreamName,
+    CloseReason, MessageStreamId, PlayRequest, PublishRequest, Query, RequestError, ServerEvent,
+    Status, StatusCode, StreamName,
 };
 use rtmp_tokio::{BoxedTransport, Error, IncomingConnection, Presence};
 use tokio::{sync::Notify, task::coop::consume_budget};
@@ -113,7 +113,11 @@ impl Client {
             };
             match event {
                 Some(ServerEvent::Closed(reason)) => return Ok(reason),
-                Some(event) => self.on_event(event)?,
+                Some(event) => match self.on_event(event) {
+                    // It has ended meanwhile, and why is its last event.
+                    Err(Error::Request(RequestError::Closed)) => {}
+                    outcome => outcome?,
+                },
                 None => self.check_streams(),
             }
         }
@@ -367,10 +371,10 @@ mod tests {
 
     use bytes::Bytes;
     use rtmp_proto::{
-        ClientConfig, ClientEvent, StreamTarget, Timestamp, chunk::ChunkSize, flv::Frame,
+        ClientConfig, ClientEvent, StreamTarget, Timeout, Timestamp, chunk::ChunkSize, flv::Frame,
         relay::Portion,
     };
-    use tokio::task;
+    use tokio::{io::AsyncWriteExt, task};
 
     use super::{
         super::{admission::Admission, hub::Policy},
@@ -400,6 +404,31 @@ mod tests {
         assert!(most_at_once < FRAMES / 4, "{most_at_once} at once");
         drop(publisher);
         serving.await.unwrap().unwrap();
+    }
+
+    /// A question that is taken together with the end of the session does not hide why it ended.
+    #[tokio::test(start_paused = true)]
+    async fn the_end_is_told_whatever_comes_with_it() {
+        let question = hex("03 000000 00000E 14 00000000  02 0001 78  00 3FF0000000000000  05");
+        let (here, mut there) = tokio::io::duplex(8192);
+        let mut client = client(hub(), here);
+        let mut serving = std::pin::pin!(client.serve());
+        let mut bytes = vec![0; 1 + 2 * 1536];
+        bytes[0] = 3;
+        bytes.extend(hex(
+            "03 000000 000020 14 00000000  02 0007 636F6E6E656374  00 3FF0000000000000
+             03 0003 617070  02 0001 61 000009",
+        ));
+        bytes.extend(question.repeat(1000));
+        // Nobody reads the answers, so that they wait.
+        tokio::select! {
+            outcome = &mut serving => panic!("{outcome:?}"),
+            written = there.write_all(&bytes) => written.unwrap(),
+        }
+        there.write_all(&question).await.unwrap();
+        tokio::time::advance(Duration::from_secs(30)).await;
+        let reason = serving.await.unwrap();
+        assert_eq!(reason, CloseReason::Timeout(Timeout::Request));
     }
 
     /// The newest wins among the streams of one connection too, which goes on.
@@ -439,6 +468,12 @@ mod tests {
         connection.close().await.unwrap();
         serving.await.unwrap().unwrap();
         assert_eq!(frames(&mut player), [frame(2)]);
+    }
+
+    fn hex(digits: &str) -> Vec<u8> {
+        let digits: Vec<_> = digits.chars().filter_map(|c| c.to_digit(16)).collect();
+        let byte = |pair: &[u32]| u8::try_from(pair[0] << 4 | pair[1]).unwrap();
+        digits.chunks(2).map(byte).collect()
     }
 
     fn hub() -> Arc<Hub> {
