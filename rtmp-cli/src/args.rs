@@ -5,6 +5,8 @@ use std::{convert::Infallible, fmt, path::PathBuf, str::FromStr, time::Duration}
 use clap::{Parser, Subcommand, ValueEnum};
 use rtmp_proto::{RtmpUrl, UrlError};
 
+use crate::deadlines::Deadlines;
+
 /// Serve, publish, play and relay RTMP streams.
 #[derive(Debug, Parser)]
 #[command(name = "rtmp", version, propagate_version = true)]
@@ -77,6 +79,9 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) limits: Limits,
+
+    #[command(flatten)]
+    pub(crate) deadlines: Deadlines,
 }
 
 /// How much a server takes on. Beyond, it refuses what is new; what it has goes on.

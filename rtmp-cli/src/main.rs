@@ -2,6 +2,7 @@
 
 mod args;
 mod clock;
+mod deadlines;
 mod description;
 mod failure;
 mod lane;

@@ -35,6 +35,7 @@ use self::{
 };
 use crate::{
     args::{ListenAddress, ServeArgs},
+    deadlines::Deadlines,
     shutdown,
 };
 
@@ -46,7 +47,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         (Some(certificate), Some(key)) => Some(tls::Acceptor::new(certificate, key)?),
         _ => None,
     };
-    let config = Arc::new(config());
+    let config = Arc::new(config(&args.deadlines));
     let mut server = Server::new(Arc::clone(&config));
     for address in &args.listen {
         server = server.with_listener(listen(address, acceptor.as_ref()).await?);
@@ -112,9 +113,11 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
 
 /// The defaults, with fewer streams for each connection: what the server keeps for late joiners and
 /// slow players, it keeps for each stream.
-fn config() -> ServerConfig {
+fn config(deadlines: &Deadlines) -> ServerConfig {
     let mut config = ServerConfig::default();
-    config.connection.limits.message_streams = MESSAGE_STREAMS;
+    let limits = &mut config.connection.limits;
+    limits.message_streams = MESSAGE_STREAMS;
+    deadlines.apply(limits);
     config
 }
 
