@@ -12,10 +12,6 @@ use common::{
 };
 use rtmp_proto::{RtmpUrl, Timestamp, flv::Frame};
 use rtmp_tokio::{Error, Player, Publisher, tls};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_joiner_begins_with_the_last_key_frame() {
@@ -252,86 +248,6 @@ fn an_address_in_use_is_one_line() {
     let address = format!("127.0.0.1:{}", server.port);
     let line = failure(["--listen", &address]);
     assert!(line.contains(&address) && line.contains("in use"), "{line}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn hostile_connections_disturb_nobody() {
-    let mut server = start([]);
-    let url = url(&server, "live/stream");
-    let mut player = play(&url).await;
-    let mut publisher = publish(&url).await;
-    let mut held = Vec::new();
-    for (index, bytes) in hostile_inputs().into_iter().enumerate() {
-        let mut socket = TcpStream::connect(("127.0.0.1", server.port))
-            .await
-            .unwrap();
-        // The server may close before it has read all.
-        let _ = bounded(socket.write_all(&bytes)).await;
-        let frame = key_frame(u32::try_from(index).unwrap() * 40, 5000);
-        publisher.send(&frame).await.unwrap();
-        assert_eq!(next(&mut player).await, frame, "with input {index}");
-        held.push(socket);
-    }
-    // Whatever each of them was told, its connection comes to an end.
-    for mut socket in held {
-        socket.shutdown().await.unwrap_or_default();
-        let mut rest = Vec::new();
-        // By a reset, if the server did not read all.
-        let _ = bounded(socket.read_to_end(&mut rest)).await;
-    }
-    assert!(server.process.is_running());
-}
-
-/// What comes instead of a client.
-fn hostile_inputs() -> Vec<Vec<u8>> {
-    // C0, C1 and C2, which nobody verifies.
-    let mut greeting = vec![3];
-    greeting.resize(1 + 2 * 1536, 0);
-    let after_greeting = |bytes: &[u8]| [greeting.as_slice(), bytes].concat();
-    let mut state = 0x2545_F491u32;
-    let mut noise = |len: usize| -> Vec<u8> {
-        let byte = || {
-            state ^= state << 13;
-            state ^= state >> 17;
-            state ^= state << 5;
-            state.to_le_bytes()[0]
-        };
-        std::iter::repeat_with(byte).take(len).collect()
-    };
-    let mut inputs = vec![
-        Vec::new(),
-        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
-        vec![0xFF; 10_000],
-        noise(10_000),
-        greeting.iter().copied().take(2000).collect(),
-        // A command of 16 MiB that never comes, on many chunk streams.
-        after_greeting(&many(|csid| {
-            vec![csid, 0, 0, 0, 0xFF, 0xFF, 0xFF, 20, 0, 0, 0, 0]
-        })),
-        // Type 3 on fresh chunk streams.
-        after_greeting(&many(|csid| vec![0xC0 | csid])),
-        // Set Chunk Size 0, and 1.
-        after_greeting(&[2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0, 0, 0, 0, 0]),
-        after_greeting(&[2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0, 0, 0, 0, 1]),
-        // A command that is an object nested without end.
-        after_greeting(&nested_command()),
-        // Media before connect.
-        after_greeting(&[6, 0, 0, 0, 0, 0, 2, 9, 1, 0, 0, 0, 0x17, 1]),
-    ];
-    inputs.extend((0..20).map(|_| after_greeting(&noise(20_000))));
-    inputs
-}
-
-fn many(chunk: impl Fn(u8) -> Vec<u8>) -> Vec<u8> {
-    (3..64).flat_map(chunk).collect()
-}
-
-fn nested_command() -> Vec<u8> {
-    let mut bytes = vec![3, 0, 0, 0, 0, 0, 127, 20, 0, 0, 0, 0];
-    // An object whose property "" is an object whose property ...
-    bytes.extend([3, 0, 0].repeat(42));
-    bytes.push(3);
-    bytes
 }
 
 fn start<const N: usize>(arguments: [&str; N]) -> Server {

@@ -1,0 +1,88 @@
+//! Clients that take their time.
+
+use std::thread;
+
+use crate::{
+    attacker::{Attacker, connect_command, create_stream},
+    common::Server,
+    scene::Scene,
+    wire::{VIDEO, greeting, header},
+};
+
+/// Row 30, slow loris: nothing, or a byte now and then. Each stage has a deadline of its own, which bytes do
+/// not put off: only whole messages of a publisher do.
+#[test]
+fn a_byte_now_and_then() {
+    let scene = Scene::with([
+        "--handshake-timeout=1",
+        "--connect-timeout=1",
+        "--request-timeout=1",
+        "--idle-timeout=2",
+    ]);
+    let frame = [&header(6, 0xFF_FFFF, VIDEO, 1)[..], &[0x17; 128]].concat();
+    let connect = |server: &Server, _: &str| Attacker::connect(server);
+    let greeted = |server: &Server, _: &str| Attacker::greeted(server);
+    let connected = |server: &Server, _: &str| Attacker::connected(server);
+    let publishing = |server: &Server, name: &str| Attacker::publishing(server, name);
+    let stages: [(Begin<'_>, Vec<u8>, &str); 4] = [
+        (
+            &connect,
+            greeting(),
+            "the peer did not finish the handshake",
+        ),
+        (&greeted, connect_command(), "no connect"),
+        (&connected, create_stream().repeat(10), "no publish or play"),
+        (&publishing, frame, "the publisher sent nothing"),
+    ];
+    scene.survive(4, |server| {
+        thread::scope(|scope| {
+            for (begin, bytes, reason) in &stages {
+                scope.spawn(|| begin(server, "silent").end(server, reason));
+                let scene = &scene;
+                scope.spawn(move || {
+                    let mut attacker = begin(server, "slow");
+                    for byte in bytes {
+                        // One byte for so many frames of the healthy stream.
+                        scene.go_on(10);
+                        if !attacker.send([*byte]) || attacker.is_over() {
+                            break;
+                        }
+                    }
+                    attacker.end(server, reason);
+                });
+            }
+        });
+    });
+    scene.finish();
+}
+
+/// Row 30: a player may be silent for as long as it likes, and its stream may end for a while.
+#[test]
+fn silent_players_stay() {
+    let scene = Scene::with(["--idle-timeout=2"]);
+    scene.survive(4, |server| {
+        let mut player = Attacker::playing(server, "attack");
+        let publisher = Attacker::publishing(server, "attack");
+        publisher.end(server, "the publisher sent nothing");
+        assert!(player.is_served());
+        player
+    });
+    scene.finish();
+}
+
+/// Row 30, by many: each is thrown out in time, and nobody waits for them.
+#[test]
+fn many_that_say_nothing() {
+    let scene = Scene::with(["--handshake-timeout=1"]);
+    scene.survive_again(4, |server| {
+        let silent: Vec<_> = (0..200).map(|_| Attacker::connect(server)).collect();
+        for attacker in &silent {
+            attacker.wait_for_end();
+        }
+        silent
+    });
+    scene.finish();
+}
+
+/// A way into a stage, with a stream name.
+type Begin<'a> = &'a (dyn Fn(&Server, &str) -> Attacker + Sync);
