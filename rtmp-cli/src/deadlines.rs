@@ -20,6 +20,10 @@ pub(crate) struct Deadlines {
     #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
     request_timeout: Duration,
 
+    /// How long a publisher may take to send media, and not only metadata.
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
+    first_media_timeout: Duration,
+
     /// How long a publisher may send nothing.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     idle_timeout: Duration,
@@ -35,6 +39,7 @@ impl Deadlines {
         limits.handshake_timeout = self.handshake_timeout;
         limits.connect_timeout = self.connect_timeout;
         limits.request_timeout = self.request_timeout;
+        limits.first_media_timeout = self.first_media_timeout;
         limits.idle_timeout = self.idle_timeout;
         limits.write_stall_timeout = self.write_timeout;
     }
@@ -79,15 +84,17 @@ mod tests {
             "--handshake-timeout=1",
             "--connect-timeout=2",
             "--request-timeout=3.5",
-            "--idle-timeout=4",
-            "--write-timeout=5",
+            "--first-media-timeout=4",
+            "--idle-timeout=5",
+            "--write-timeout=6",
         ]);
         let set = set.unwrap();
         assert_eq!(set.handshake_timeout, Duration::from_secs(1));
         assert_eq!(set.connect_timeout, Duration::from_secs(2));
         assert_eq!(set.request_timeout, Duration::from_millis(3500));
-        assert_eq!(set.idle_timeout, Duration::from_secs(4));
-        assert_eq!(set.write_stall_timeout, Duration::from_secs(5));
+        assert_eq!(set.first_media_timeout, Duration::from_secs(4));
+        assert_eq!(set.idle_timeout, Duration::from_secs(5));
+        assert_eq!(set.write_stall_timeout, Duration::from_secs(6));
     }
 
     #[test]

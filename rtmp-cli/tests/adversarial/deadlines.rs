@@ -3,10 +3,11 @@
 use std::thread;
 
 use crate::{
+    amf,
     attacker::{Attacker, connect_command, create_stream},
     common::Server,
     scene::Scene,
-    wire::{VIDEO, greeting, header},
+    wire::{AUDIO, DATA, VIDEO, greeting, header, message},
 };
 
 /// Row 30, slow loris: nothing, or a byte now and then. Each stage has a deadline of its own, which bytes do
@@ -52,6 +53,28 @@ fn a_byte_now_and_then() {
                 });
             }
         });
+    });
+    scene.finish();
+}
+
+/// Row 30: a publisher that keeps its stream busy with everything but media. It is thrown out, and one that
+/// sends media is not.
+#[test]
+fn publishers_without_media() {
+    let scene = Scene::with(["--first-media-timeout=1"]);
+    scene.survive(4, |server| {
+        let mut busy = Attacker::publishing(server, "busy");
+        busy.send(message(6, AUDIO, 1, &[0x2F, 1]));
+        let mut idle = Attacker::publishing(server, "idle");
+        let values = [amf::string("onMetaData"), amf::object(&[])].concat();
+        let metadata = message(4, DATA, 1, &values);
+        let ping = message(2, 4, 0, &[0, 6, 1, 2, 3, 4]);
+        while idle.send([&metadata[..], &ping].concat()) && !idle.is_over() {
+            scene.go_on(10);
+        }
+        idle.end(server, "the publisher sent no media");
+        assert!(busy.is_served());
+        busy
     });
     scene.finish();
 }
