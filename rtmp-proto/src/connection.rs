@@ -382,7 +382,9 @@ impl Connection {
 
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
         self.queue_replies();
-        self.encode_until(ENCODED_AHEAD);
+        if self.interleaver.is_some() {
+            self.encode_until(ENCODED_AHEAD);
+        }
         self.output.transmit()
     }
 

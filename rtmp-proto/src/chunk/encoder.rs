@@ -2,6 +2,8 @@
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
+use bytes::Bytes;
+
 use super::{
     ChunkSize, ChunkStreamId, MessageStreamId, MessageType, RawMessage,
     header::{BasicHeader, Continuation, MessageHeader, WireTime},
@@ -63,22 +65,59 @@ impl ChunkEncoder {
 
     /// Appends the chunks of `message` to `queue`. Large payloads are queued by reference.
     pub fn encode(&mut self, csid: ChunkStreamId, message: &RawMessage, queue: &mut SendQueue) {
-        let header = self.message_header(csid, message);
-        let continuation = Continuation::new(csid, header.extended_field());
         let payload = message.payload();
         let chunk_size = self.chunk_size.as_usize();
-        let is_copied = payload.len().min(chunk_size) < queue.share_threshold();
+        let is_small = payload.len() <= chunk_size && payload.len() < queue.share_threshold();
+        let mut extended = None;
         queue.write(|out| {
-            let chunk_type = header.chunk_type();
-            BasicHeader { chunk_type, csid }.encode(out);
-            header.encode(out);
-            if is_copied {
-                encode_payload(payload, chunk_size, continuation, out);
+            extended = self.encode_header(csid, message, out);
+            if is_small {
+                out.extend_from_slice(payload);
             }
         });
-        if !is_copied {
-            queue.share_chunks(payload.clone(), chunk_size, continuation);
+        if !is_small {
+            let header = Continuation::new(csid, extended);
+            encode_large(payload, chunk_size, header, queue);
         }
+    }
+
+    /// Appends the header of the first chunk; gives the extended timestamp, if it has one.
+    #[inline]
+    fn encode_header(
+        &mut self,
+        csid: ChunkStreamId,
+        message: &RawMessage,
+        out: &mut Vec<u8>,
+    ) -> Option<u32> {
+        let id = csid.get();
+        let time = WireTime::new(message.timestamp.as_millis());
+        if self.compression == HeaderCompression::Off && id < 64 && !time.extended {
+            // Nearly all are like this: basic header and type 0 in three words.
+            let kind = u32::from(message.message_type.0);
+            let words = [
+                (id << 24 | time.millis).to_be_bytes(),
+                (length(message) << 8 | kind).to_be_bytes(),
+                message.stream.get().to_le_bytes(),
+            ];
+            out.extend_from_slice(words.as_flattened());
+            return None;
+        }
+        self.encode_any_header(csid, message, out)
+    }
+
+    /// As [`encode_header`](Self::encode_header), apart so that the usual case stays small.
+    #[inline(never)]
+    fn encode_any_header(
+        &mut self,
+        csid: ChunkStreamId,
+        message: &RawMessage,
+        out: &mut Vec<u8>,
+    ) -> Option<u32> {
+        let header = self.message_header(csid, message);
+        let chunk_type = header.chunk_type();
+        BasicHeader { chunk_type, csid }.encode(out);
+        header.encode(out);
+        header.extended_field()
     }
 
     pub(super) fn message_header(
@@ -86,20 +125,15 @@ impl ChunkEncoder {
         csid: ChunkStreamId,
         message: &RawMessage,
     ) -> MessageHeader {
+        if self.compression == HeaderCompression::Off {
+            return full_header(message);
+        }
         let current = Previous::of(message);
-        let previous = match self.compression {
-            HeaderCompression::Off => None,
-            HeaderCompression::Deltas => self.previous.insert(csid, current),
-        };
+        let previous = self.previous.insert(csid, current);
         let Some(previous) = previous.filter(|previous| {
             previous.stream == current.stream && !current.timestamp.is_before(previous.timestamp)
         }) else {
-            return MessageHeader::Type0 {
-                timestamp: WireTime::new(current.timestamp.as_millis()),
-                length: current.length,
-                message_type: current.message_type,
-                stream: current.stream,
-            };
+            return full_header(message);
         };
         let delta = current.timestamp.delta_since(previous.timestamp);
         let delta = WireTime::new(delta.as_millis());
@@ -115,20 +149,33 @@ impl ChunkEncoder {
     }
 }
 
-fn encode_payload(
-    payload: &[u8],
-    chunk_size: usize,
-    continuation: Continuation,
-    out: &mut Vec<u8>,
-) {
-    let (first, mut rest) = payload.split_at(payload.len().min(chunk_size));
-    out.extend_from_slice(first);
-    while !rest.is_empty() {
-        let (chunk, after) = rest.split_at(rest.len().min(chunk_size));
-        out.extend_from_slice(continuation.bytes());
-        out.extend_from_slice(chunk);
-        rest = after;
+fn full_header(message: &RawMessage) -> MessageHeader {
+    MessageHeader::Type0 {
+        timestamp: WireTime::new(message.timestamp.as_millis()),
+        length: length(message),
+        message_type: message.message_type,
+        stream: message.stream,
     }
+}
+
+fn length(message: &RawMessage) -> u32 {
+    u32::try_from(message.payload().len()).expect("a RawMessage holds at most 24 bits' worth")
+}
+
+/// Queues a payload of several chunks or of a large one, whose first header is queued.
+#[inline(never)]
+fn encode_large(payload: &Bytes, chunk_size: usize, header: Continuation, queue: &mut SendQueue) {
+    if chunk_size.min(payload.len()) >= queue.share_threshold() {
+        return queue.share_chunks(payload.clone(), chunk_size, header);
+    }
+    queue.write(|out| {
+        for (index, chunk) in payload.chunks(chunk_size).enumerate() {
+            if index > 0 {
+                out.extend_from_slice(header.bytes());
+            }
+            out.extend_from_slice(chunk);
+        }
+    });
 }
 
 /// The header fields of the last message of a chunk stream.
@@ -144,8 +191,7 @@ impl Previous {
     fn of(message: &RawMessage) -> Self {
         Self {
             timestamp: message.timestamp,
-            length: u32::try_from(message.payload().len())
-                .expect("a RawMessage holds at most 24 bits' worth"),
+            length: length(message),
             message_type: message.message_type,
             stream: message.stream,
         }

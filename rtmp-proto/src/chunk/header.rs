@@ -113,7 +113,7 @@ impl Continuation {
 pub(crate) const CONTINUATION_LEN_MAX: usize = 7;
 
 /// Bytes of the longest chunk header.
-pub(super) const HEADER_LEN_MAX: usize = 18;
+pub(crate) const HEADER_LEN_MAX: usize = 18;
 
 /// A timestamp or timestamp delta with the form it has on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use core::fmt;
 
 use bytes::Bytes;
 
-pub(crate) use self::header::{CONTINUATION_LEN_MAX, Continuation};
+pub(crate) use self::header::{CONTINUATION_LEN_MAX, Continuation, HEADER_LEN_MAX};
 pub use self::{
     decoder::{ChunkDecoder, ChunkError},
     encoder::{ChunkEncoder, HeaderCompression},

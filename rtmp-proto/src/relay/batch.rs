@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use crate::{
     chunk::{
-        ChunkEncoder, ChunkSize, ChunkStreamId, HeaderCompression, MessageStreamId, RawMessage,
+        CONTINUATION_LEN_MAX, ChunkEncoder, ChunkSize, ChunkStreamId, HEADER_LEN_MAX,
+        HeaderCompression, MessageStreamId, RawMessage,
     },
     flv::{Frame, FrameKind},
     stats::MessageCounts,
@@ -41,7 +42,8 @@ impl Batch {
     pub fn new(frames: Vec<Frame>, chunk_size: ChunkSize) -> Self {
         let mut encoder = ChunkEncoder::new(HeaderCompression::Off);
         encoder.set_chunk_size(chunk_size);
-        let mut queue = SendQueue::coalescing(COALESCED_LEN);
+        let room = frames.iter().map(|frame| room_for(frame, chunk_size)).sum();
+        let mut queue = SendQueue::coalescing(COALESCED_LEN, room);
         let mut counts = MessageCounts::default();
         for frame in &frames {
             let message = RawMessage::new(
@@ -102,8 +104,44 @@ impl FrameKind {
     }
 }
 
+/// Bytes of a frame that are copied, or a few more: a batch is kept as long as somebody may want it, and
+/// should not keep the unused half of a grown buffer with it.
+fn room_for(frame: &Frame, chunk_size: ChunkSize) -> usize {
+    let (len, chunk_size) = (frame.payload.len(), chunk_size.as_usize());
+    match len.min(chunk_size) {
+        ..COALESCED_LEN => HEADER_LEN_MAX + len + len / chunk_size * CONTINUATION_LEN_MAX,
+        _ => HEADER_LEN_MAX,
+    }
+}
+
 const STREAM: MessageStreamId = MessageStreamId::new(1);
 
 /// Payloads below this are copied: for hundreds of players, one piece of memory to write is cheaper
 /// than many, and the copy is made once.
 const COALESCED_LEN: usize = 16 << 10;
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::Timestamp;
+
+    /// The room made ahead is enough, so that it is made once.
+    #[test]
+    fn there_is_room_for_what_is_copied() {
+        for chunk_size in [1, 128, 4096, 65_536] {
+            let chunk_size = ChunkSize::new(chunk_size).unwrap();
+            for len in [0, 1, 127, 128, 129, 4095, 8192, COALESCED_LEN - 1] {
+                for millis in [0, u32::MAX] {
+                    let timestamp = Timestamp::from_millis(millis);
+                    let frame = Frame::video(timestamp, vec![7; len].into());
+                    let room = room_for(&frame, chunk_size);
+                    let batch = Batch::new(vec![frame], chunk_size);
+                    assert!(batch.wire_len() <= room, "{chunk_size:?} {len} {millis}");
+                    assert_eq!(batch.wire.pieces.len(), 1);
+                }
+            }
+        }
+    }
+}

@@ -28,7 +28,10 @@ use crate::{chunk::ChunkSize, flv::Frame, time::Instant};
 /// Times go on from one publication to the next, see [`Timeline`]. Players hear of the end when
 /// [`announce_end`](Self::announce_end) was called and they have read what there is.
 pub struct Broadcast {
-    limits: BroadcastLimits,
+    /// Beyond it a player begins anew.
+    whole: Lag,
+    /// Beyond it a player loses video.
+    half: Lag,
     chunk_size: ChunkSize,
     cache: GopCache,
     timeline: Timeline,
@@ -93,6 +96,23 @@ impl Default for BroadcastLimits {
             duration: Duration::from_secs(20),
             bytes: 32 << 20,
             group: GopLimits::default(),
+        }
+    }
+}
+
+/// How far a player may be behind.
+#[derive(Clone, Copy, Debug)]
+struct Lag {
+    duration: Duration,
+    bytes: u64,
+}
+
+impl Lag {
+    /// One of so many parts of the limits.
+    fn part(limits: BroadcastLimits, parts: u32) -> Self {
+        Self {
+            duration: limits.duration / parts,
+            bytes: limits.bytes as u64 / u64::from(parts),
         }
     }
 }
@@ -165,7 +185,8 @@ impl Broadcast {
     /// A stream that has had no publisher, for players with chunks of up to `chunk_size` bytes.
     pub fn new(limits: BroadcastLimits, chunk_size: ChunkSize) -> Self {
         Self {
-            limits,
+            whole: Lag::part(limits, 1),
+            half: Lag::part(limits, 2),
             chunk_size,
             cache: GopCache::new(limits.group),
             timeline: Timeline::default(),
@@ -252,7 +273,7 @@ impl Broadcast {
             needs,
             until: self.totals,
         });
-        self.release(|broadcast, entry| broadcast.is_behind(entry, now, 1));
+        self.release(|broadcast, entry| broadcast.is_behind(entry, now, broadcast.whole));
         self.release_unread();
     }
 
@@ -338,7 +359,7 @@ impl Broadcast {
                 cursor.was_told_end |= is_news;
                 return is_news.then_some(Portion::Unpublished);
             };
-            if self.is_behind(entry, now, 2) {
+            if self.is_behind(entry, now, self.half) {
                 self.skip_video(cursor);
             } else if cursor.ready.contains_all(&entry.needs) && cursor.next >= cursor.video_from {
                 cursor.is_synced = true;
@@ -397,11 +418,10 @@ impl Broadcast {
         cursor.is_synced = false;
     }
 
-    /// Whether what came after `entry` is more than this part of the limits.
-    fn is_behind(&self, entry: &Entry, now: Instant, part: u32) -> bool {
+    /// Whether what came after `entry` is more than `lag`.
+    fn is_behind(&self, entry: &Entry, now: Instant, lag: Lag) -> bool {
         let charge = self.totals.charge - entry.until.charge;
-        charge > self.limits.bytes as u64 / u64::from(part)
-            || now > entry.at + self.limits.duration / part
+        charge > lag.bytes || now > entry.at + lag.duration
     }
 
     /// In batches, and on its way there.
