@@ -129,7 +129,7 @@ impl Handshake {
                 State::AwaitVersion => self.on_version(input.get_u8()),
                 State::AwaitOpening => {
                     if let Some(packet) = self.receive(input) {
-                        self.on_opening(now, &packet);
+                        self.on_opening(now, packet);
                     }
                 }
                 State::AwaitReply => {
@@ -219,11 +219,11 @@ impl Handshake {
     }
 
     /// C1 or S1 has come.
-    fn on_opening(&mut self, now: Instant, peer: &Packet) {
+    fn on_opening(&mut self, now: Instant, mut peer: Packet) {
         let found = match self.role {
             // A client that offered no digest gets none, whatever the server says about itself.
             Role::Client if self.own_digest.is_none() => None,
-            role => digest::find(peer, role.peer_signer()),
+            role => digest::find(&peer, role.peer_signer()),
         };
         self.report.peer_version = Some(peer.version());
         self.report.peer_tail = peer.0.last_chunk().copied().map(PeerTail);
@@ -234,7 +234,7 @@ impl Handshake {
         #[cfg(not(feature = "rtmpe"))]
         let protocol = PROTOCOL_VERSION;
         #[cfg(feature = "rtmpe")]
-        let protocol = match self.on_opening_key(peer, found) {
+        let protocol = match self.on_opening_key(&peer, found) {
             Ok(protocol) => protocol,
             Err(error) => {
                 self.state = State::Failed(error);
@@ -253,11 +253,11 @@ impl Handshake {
         }
         // The whole packet is repeated, the field `time2` included: OBS, librtmp and krtmp compare
         // all of S2 with C1, and nobody reads the time at which a packet was received.
-        let mut reply = peer.clone();
         if let Some((_, digest)) = found {
-            digest::sign_reply(&mut reply, self.role.signer(), &digest);
+            digest::sign_reply(&mut peer, self.role.signer(), &digest);
         }
-        self.transmit.extend_from_slice(&reply.0[..]);
+        self.transmit.extend_from_slice(&peer.0[..]);
+        self.received = peer.into_room();
         self.state = State::AwaitReply;
     }
 

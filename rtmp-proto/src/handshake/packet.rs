@@ -31,8 +31,11 @@ impl Packet {
     pub(super) fn random(seed: [u8; HANDSHAKE_RANDOM_LEN]) -> Self {
         let mut bytes = Box::new([0; PACKET_LEN]);
         let (words, _) = bytes.as_chunks_mut();
-        for (free, word) in words.iter_mut().skip(1).zip(SplitMix64::new(&seed)) {
-            *free = word.to_be_bytes();
+        let mut random = SplitMix64::new(&seed);
+        if let [_header, data @ ..] = words {
+            for word in data {
+                *word = random.next().to_be_bytes();
+            }
         }
         Self(bytes)
     }
@@ -40,6 +43,13 @@ impl Packet {
     /// The packet made of `bytes`, `None` unless there are 1536 of them.
     pub(super) fn new(bytes: Vec<u8>) -> Option<Self> {
         bytes.try_into().ok().map(Self)
+    }
+
+    /// The memory of this packet, for another one.
+    pub(super) fn into_room(self) -> Vec<u8> {
+        let mut room = Vec::from(self.0 as Box<[u8]>);
+        room.clear();
+        room
     }
 
     pub(super) fn set_time(&mut self, now: Instant) {
@@ -96,14 +106,10 @@ impl SplitMix64 {
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
     }
-}
 
-impl Iterator for SplitMix64 {
-    type Item = u64;
-
-    fn next(&mut self) -> Option<u64> {
+    fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        Some(Self::mix(self.0))
+        Self::mix(self.0)
     }
 }
 
@@ -121,9 +127,9 @@ mod tests {
     /// The first outputs of the reference implementation for this state.
     #[test]
     fn split_mix_64() {
-        let numbers: Vec<u64> = SplitMix64(1_234_567).take(3).collect();
+        let mut random = SplitMix64(1_234_567);
         assert_eq!(
-            numbers,
+            [random.next(), random.next(), random.next()],
             [
                 6_457_827_717_110_365_317,
                 3_203_168_211_198_807_973,

@@ -161,11 +161,11 @@ fn input_may_be_in_several_pieces() {
     assert_eq!(server.poll_transmit().unwrap()[1537..], bytes[1..]);
 }
 
-/// HS-20, HS-35 to HS-37: both bases, whatever the version says, checked by hand.
+/// HS-20, HS-35 to HS-37: both bases, whatever version it shows, checked by hand.
 #[test]
 fn digests_are_answered_at_their_base() {
     for (offset, base) in [(8, DigestBase::At8), (772, DigestBase::At772)] {
-        for version in [0, 0x0900_7C02, 0x8000_0302] {
+        for version in [1, 0x0900_7C02, 0x8000_0302] {
             let c0c1 = opening(version, Some(offset));
             let (mut server, out) = serve(&c0c1);
             let (s1, s2) = (&out[1..1537], &out[1537..]);
@@ -208,6 +208,18 @@ fn a_version_without_valid_digest_gets_the_simple_reply() {
     let mut wrong = opening(0x0900_7C02, Some(8));
     wrong[1536] ^= 1;
     for c0c1 in [opening(0x0900_7C02, None), wrong] {
+        let (server, out) = serve(&c0c1);
+        assert_eq!(server.report().variant, Some(HandshakeVariant::Simple));
+        assert_eq!(out[5..9], [0; 4]);
+        assert_eq!(out[1537..], c0c1[1..]);
+    }
+}
+
+/// HS-34: no digest is looked for where no version is shown.
+#[test]
+fn version_0_gets_the_simple_reply() {
+    for base in [8, 772] {
+        let c0c1 = opening(0, Some(base));
         let (server, out) = serve(&c0c1);
         assert_eq!(server.report().variant, Some(HandshakeVariant::Simple));
         assert_eq!(out[5..9], [0; 4]);
