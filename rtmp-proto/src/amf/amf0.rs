@@ -58,6 +58,7 @@ pub fn decode(input: &[u8], limits: &AmfLimits) -> Result<Vec<Value>, AmfError> 
 /// for values that cannot be written [AMF0 §2.15]. What AMF0 has no type for is written in AMF3
 /// behind a marker that says so [AMF0 §3.1]; see [`Value::is_amf0`] and [`Value::into_amf0`].
 /// References are never written. Recurses as deep as the value.
+#[inline]
 pub fn encode(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Number(number) => {
@@ -73,47 +74,7 @@ pub fn encode(value: &Value, out: &mut Vec<u8>) {
             }
             Err(_) => encode_long_string(LONG_STRING, string, out),
         },
-        Value::Object(object) => {
-            out.push(OBJECT);
-            encode_properties(object, out);
-        }
-        Value::Null => out.push(NULL),
-        Value::Undefined => out.push(UNDEFINED),
-        Value::EcmaArray(object) => {
-            out.push(ECMA_ARRAY);
-            let count = u32::try_from(object.len()).unwrap_or(u32::MAX);
-            out.extend_from_slice(&count.to_be_bytes());
-            encode_properties(object, out);
-        }
-        Value::StrictArray(values) => {
-            let Ok(count) = u32::try_from(values.len()) else {
-                out.push(UNSUPPORTED);
-                return;
-            };
-            out.push(STRICT_ARRAY);
-            out.extend_from_slice(&count.to_be_bytes());
-            encode_all(values, out);
-        }
-        Value::Date(date) => {
-            out.push(DATE);
-            out.extend_from_slice(&date.unix_millis.to_be_bytes());
-            out.extend_from_slice(&date.time_zone.to_be_bytes());
-        }
-        Value::Unsupported => out.push(UNSUPPORTED),
-        Value::XmlDocument(text) => encode_long_string(XML_DOCUMENT, text, out),
-        Value::TypedObject(object) => {
-            out.push(TYPED_OBJECT);
-            encode_name(object.class_name(), out);
-            encode_properties(object.properties(), out);
-        }
-        Value::Xml(_)
-        | Value::ByteArray(_)
-        | Value::Vector(_)
-        | Value::Dictionary(_)
-        | Value::Externalizable(_) => {
-            out.push(AVM_PLUS);
-            Encoder::without_references(out).value(value);
-        }
+        _ => encode_other(value, out),
     }
 }
 
@@ -423,6 +384,55 @@ impl<'a> Source<'a> for Decoder<'a> {
 
     fn amf3(&mut self) -> &mut Amf3<'a> {
         &mut self.amf3
+    }
+}
+
+/// Appends what is longer than a number, a truth value or a string. These are most of what is sent,
+/// so their encoding is short enough to stand in the loop over properties.
+fn encode_other(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Number(_) | Value::Boolean(_) | Value::String(_) => encode(value, out),
+        Value::Object(object) => {
+            out.push(OBJECT);
+            encode_properties(object, out);
+        }
+        Value::Null => out.push(NULL),
+        Value::Undefined => out.push(UNDEFINED),
+        Value::EcmaArray(object) => {
+            out.push(ECMA_ARRAY);
+            let count = u32::try_from(object.len()).unwrap_or(u32::MAX);
+            out.extend_from_slice(&count.to_be_bytes());
+            encode_properties(object, out);
+        }
+        Value::StrictArray(values) => {
+            let Ok(count) = u32::try_from(values.len()) else {
+                out.push(UNSUPPORTED);
+                return;
+            };
+            out.push(STRICT_ARRAY);
+            out.extend_from_slice(&count.to_be_bytes());
+            encode_all(values, out);
+        }
+        Value::Date(date) => {
+            out.push(DATE);
+            out.extend_from_slice(&date.unix_millis.to_be_bytes());
+            out.extend_from_slice(&date.time_zone.to_be_bytes());
+        }
+        Value::Unsupported => out.push(UNSUPPORTED),
+        Value::XmlDocument(text) => encode_long_string(XML_DOCUMENT, text, out),
+        Value::TypedObject(object) => {
+            out.push(TYPED_OBJECT);
+            encode_name(object.class_name(), out);
+            encode_properties(object.properties(), out);
+        }
+        Value::Xml(_)
+        | Value::ByteArray(_)
+        | Value::Vector(_)
+        | Value::Dictionary(_)
+        | Value::Externalizable(_) => {
+            out.push(AVM_PLUS);
+            Encoder::without_references(out).value(value);
+        }
     }
 }
 

@@ -527,12 +527,26 @@ impl<'a> Source<'a> for Amf3<'a> {
         }
     }
 
+    #[inline(always)]
     fn number(&mut self) -> Result<Option<f64>, AmfError> {
-        Ok(None)
+        let reader = &mut self.reader;
+        let Some((&[DOUBLE, ref number @ ..], rest)) = reader.rest.split_first_chunk::<9>() else {
+            return Ok(None);
+        };
+        reader.budget.take_node(reader.offset())?;
+        reader.rest = rest;
+        Ok(Some(f64::from_be_bytes(*number)))
     }
 
+    #[inline(always)]
     fn boolean(&mut self) -> Result<Option<bool>, AmfError> {
-        Ok(None)
+        let reader = &mut self.reader;
+        let Some((&marker @ (FALSE | TRUE), rest)) = reader.rest.split_first() else {
+            return Ok(None);
+        };
+        reader.budget.take_node(reader.offset())?;
+        reader.rest = rest;
+        Ok(Some(marker == TRUE))
     }
 
     fn string(&mut self) -> Result<Option<&'a str>, AmfError> {

@@ -56,7 +56,12 @@ impl Object {
         value: impl Into<Value>,
     ) -> Result<(), NameTooLong> {
         let name = checked_name(name.into())?;
-        let mut new = Some(value.into());
+        let value = value.into();
+        if self.properties.iter().all(|(other, _)| *other != name) {
+            self.properties.push((name, value));
+            return Ok(());
+        }
+        let mut new = Some(value);
         self.properties.retain_mut(|(candidate, old)| {
             if *candidate != name {
                 return true;
@@ -69,9 +74,6 @@ impl Object {
                 None => false,
             }
         });
-        if let Some(value) = new {
-            self.properties.push((name, value));
-        }
         Ok(())
     }
 
