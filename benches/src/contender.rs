@@ -63,7 +63,7 @@ pub trait Contender {
         no_interface()
     }
 
-    /// Prepares to encode each message for `players` players and to write it to each.
+    /// Prepares to make each message ready for `players` players and to write it to each.
     ///
     /// # Errors
     ///
@@ -74,6 +74,24 @@ pub trait Contender {
         _chunk_size: usize,
         _players: usize,
     ) -> Outcome<Encoder> {
+        no_interface()
+    }
+
+    /// As [`fan_out`](Self::fan_out), by what a server has for it: sessions that play.
+    ///
+    /// # Errors
+    ///
+    /// It cannot.
+    fn serve_players(&self, _: &[Message], _chunk_size: usize, _: usize) -> Outcome<Encoder> {
+        no_interface()
+    }
+
+    /// Prepares to encode each message for each of `players` players anew and to write it to each.
+    ///
+    /// # Errors
+    ///
+    /// It cannot.
+    fn encode_for_each(&self, _: &[Message], _chunk_size: usize, _: usize) -> Outcome<Encoder> {
         no_interface()
     }
 
@@ -119,6 +137,42 @@ pub trait Contender {
     ///
     /// It cannot.
     fn encode_values(&self, _sample: &Sample) -> Outcome<Encode> {
+        no_interface()
+    }
+
+    /// As [`decode_values`](Self::decode_values), of AMF3.
+    ///
+    /// # Errors
+    ///
+    /// It cannot.
+    fn decode_amf3(&self, _bytes: &[u8]) -> Outcome<usize> {
+        no_interface()
+    }
+
+    /// As [`encode_values`](Self::encode_values), in AMF3.
+    ///
+    /// # Errors
+    ///
+    /// It cannot.
+    fn encode_amf3(&self, _sample: &Sample) -> Outcome<Encode> {
+        no_interface()
+    }
+
+    /// Reads an FLV file that comes in pieces of `piece` bytes.
+    ///
+    /// # Errors
+    ///
+    /// It cannot.
+    fn read_flv(&self, _file: &[u8], _piece: usize, _sink: Sink<'_>) -> Outcome {
+        no_interface()
+    }
+
+    /// Prepares to write an FLV file of `messages` again and again, appending to a buffer.
+    ///
+    /// # Errors
+    ///
+    /// It cannot.
+    fn write_flv(&self, _messages: &[Message]) -> Outcome<Encode> {
         no_interface()
     }
 }

@@ -1,4 +1,4 @@
-//! What a publisher sends before its media.
+//! What a client sends before there is media.
 
 use rtmp_proto::handshake::{Handshake, HandshakeMode};
 
@@ -10,35 +10,24 @@ use crate::{values, wire::write_one};
 pub struct Dialogue {
     /// C0, C1 and C2 of the simple handshake.
     pub handshake: Vec<u8>,
-    /// Set Chunk Size, `connect`, `releaseStream`, `FCPublish`, `createStream` and `publish`.
+    /// Set Chunk Size, `connect` and what comes up to `publish` or `play`.
     pub commands: Vec<u8>,
 }
 
 impl Dialogue {
-    /// A publisher that goes on in chunks of `chunk_size` bytes, on message stream 1.
+    /// A publisher that goes on in chunks of `chunk_size` bytes, on message stream 1. It sends
+    /// `releaseStream`, `FCPublish`, `createStream` and `publish`.
     pub fn publishing(chunk_size: usize) -> Self {
         Self::publishing_on(1, chunk_size)
     }
 
     /// As [`publishing`](Self::publishing), on the message streams up to `streams`.
     pub fn publishing_on(streams: u32, chunk_size: usize) -> Self {
-        let mut handshake = vec![3];
-        handshake.resize(1 + 2 * 1536, 0);
-        for (filler, value) in handshake[9..1537].iter_mut().zip((0..=250).cycle()) {
-            *filler = value;
-        }
-        let mut commands = Vec::new();
-        let size = u32::try_from(chunk_size).expect("a chunk size");
-        write_one(&mut commands, 2, 1, 0, &size.to_be_bytes(), chunk_size);
-        let mut command = |stream, name: &str, id: f64, arguments: &[u8]| {
-            let mut payload = Vec::new();
-            values::string(&mut payload, name);
-            values::number(&mut payload, id);
-            payload.extend(arguments);
-            write_one(&mut commands, 3, 20, stream, &payload, chunk_size);
-        };
         let null = [5];
-        command(0, "connect", 1.0, &values::connect_object());
+        let mut dialogue = Self::connecting(chunk_size);
+        let mut command = |stream, name: &str, id, arguments: &[u8]| {
+            dialogue.command(stream, name, id, arguments, chunk_size);
+        };
         for stream in 1..=streams {
             let name = match stream {
                 1 => "key".into(),
@@ -53,15 +42,50 @@ impl Dialogue {
             command(0, "createStream", 4.0, &null);
             command(stream, "publish", 5.0, &publish);
         }
-        Self {
-            handshake,
-            commands,
-        }
+        dialogue
+    }
+
+    /// A player on message stream 1, with commands in chunks of `chunk_size` bytes.
+    pub fn playing(chunk_size: usize) -> Self {
+        let mut dialogue = Self::connecting(chunk_size);
+        let null = [5];
+        dialogue.command(0, "createStream", 2.0, &null, chunk_size);
+        let mut name = null.to_vec();
+        values::string(&mut name, "key");
+        dialogue.command(1, "play", 3.0, &name, chunk_size);
+        dialogue
     }
 
     /// Everything in order.
     pub fn bytes(&self) -> Vec<u8> {
         [&self.handshake[..], &self.commands].concat()
+    }
+
+    /// The handshake, Set Chunk Size and `connect`.
+    fn connecting(chunk_size: usize) -> Self {
+        let mut handshake = vec![3];
+        handshake.resize(1 + 2 * 1536, 0);
+        for (filler, value) in handshake[9..1537].iter_mut().zip((0..=250).cycle()) {
+            *filler = value;
+        }
+        let mut commands = Vec::new();
+        let size = u32::try_from(chunk_size).expect("a chunk size");
+        write_one(&mut commands, 2, 1, 0, &size.to_be_bytes(), chunk_size);
+        let mut dialogue = Self {
+            handshake,
+            commands,
+        };
+        let object = values::connect_object();
+        dialogue.command(0, "connect", 1.0, &object, chunk_size);
+        dialogue
+    }
+
+    fn command(&mut self, stream: u32, name: &str, id: f64, arguments: &[u8], chunk_size: usize) {
+        let mut payload = Vec::new();
+        values::string(&mut payload, name);
+        values::number(&mut payload, id);
+        payload.extend(arguments);
+        write_one(&mut self.commands, 3, 20, stream, &payload, chunk_size);
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::{
-    contender::{Contender, Encoder, Outcome, Sink},
+    contender::{Contender, Encode, Encoder, Outcome, Sink},
     dialogue::Dialogue,
     socket::{Receiver, Sender},
     wire,
@@ -72,6 +72,26 @@ impl Contender for Memcpy {
         }))
     }
 
+    fn encode_for_each(
+        &self,
+        messages: &[Message],
+        chunk_size: usize,
+        players: usize,
+    ) -> Outcome<Encoder> {
+        self.fan_out(messages, chunk_size, players)
+    }
+
+    fn read_flv(&self, file: &[u8], piece: usize, _: Sink<'_>) -> Outcome {
+        let mut receiver = Receiver::new(file, piece);
+        while receiver.read().is_some() {}
+        Ok(())
+    }
+
+    fn write_flv(&self, messages: &[Message]) -> Outcome<Encode> {
+        let file = wire::flv_file(messages);
+        Ok(Box::new(move |out| out.extend_from_slice(&file)))
+    }
+
     fn ingest(&self, _: &Dialogue, workload: &Workload, piece: usize, sink: Sink<'_>) -> Outcome {
         self.decode(workload, piece, sink)
     }
@@ -120,6 +140,15 @@ impl Contender for ByHand {
 
     fn encoder(&self, messages: &[Message], chunk_size: usize) -> Outcome<Encoder> {
         self.fan_out(messages, chunk_size, 1)
+    }
+
+    fn encode_for_each(
+        &self,
+        messages: &[Message],
+        chunk_size: usize,
+        players: usize,
+    ) -> Outcome<Encoder> {
+        self.fan_out(messages, chunk_size, players)
     }
 
     fn fan_out(&self, messages: &[Message], chunk_size: usize, players: usize) -> Outcome<Encoder> {

@@ -1,17 +1,19 @@
 //! `rtmp-proto` as a contender.
 
-use std::{hint::black_box, sync::Arc};
+use std::{hint::black_box, iter, sync::Arc};
 
 use bytes::{Buf, BytesMut};
 use rtmp_proto::{
     AmfLimits, Instant, Leniency, Limits, MessageStreamId, SendQueue, ServerConfig, ServerEvent,
-    ServerSession, Session, Timestamp,
-    amf::amf0,
+    ServerSession, Session, Timestamp, Transmit,
+    amf::{amf0, amf3},
     chunk::{
         ChunkDecoder, ChunkEncoder, ChunkSize, ChunkStreamId, HeaderCompression, MessageType,
         RawMessage,
     },
+    flv::{FileReader, FileWriter, Frame},
     handshake::Handshake,
+    relay::{Broadcast, BroadcastLimits},
 };
 
 use crate::{
@@ -87,7 +89,83 @@ impl Contender for Ours {
         Ok(())
     }
 
+    /// Each message is cut into chunks once, which all queues share.
     fn fan_out(&self, messages: &[Message], chunk_size: usize, players: usize) -> Outcome<Encoder> {
+        let messages: Vec<_> = messages.iter().map(to_raw).collect();
+        let mut encoder = encoder(chunk_size);
+        let mut queue = SendQueue::new();
+        let mut players: Vec<_> = iter::repeat_with(SendQueue::new).take(players).collect();
+        Ok(Box::new(move |out| {
+            for (csid, message) in &messages {
+                encoder.encode(*csid, message, &mut queue);
+                let len = queue.len();
+                let mut transmit = queue.transmit().expect("a message");
+                let chunks = transmit.copy_to_bytes(len);
+                for player in &mut players {
+                    player.share(chunks.clone());
+                    flush(player, out);
+                }
+            }
+        }))
+    }
+
+    /// As `rtmp serve` does it: what is published goes to a [`Broadcast`], which is flushed every
+    /// 20 ms of the stream, and each player is a session with a cursor on it.
+    fn serve_players(
+        &self,
+        messages: &[Message],
+        chunk_size: usize,
+        players: usize,
+    ) -> Outcome<Encoder> {
+        let frames: Vec<_> = messages.iter().map(to_frame).collect();
+        let mut broadcast = Broadcast::new(BroadcastLimits::default(), to_chunk_size(chunk_size));
+        let dialogue = Dialogue::playing(chunk_size);
+        let mut config = ServerConfig::default();
+        config.connection.chunk_size = to_chunk_size(chunk_size);
+        let config = Arc::new(config);
+        let mut players: Vec<_> = iter::repeat_with(|| {
+            let mut session = Session::new(Instant::ORIGIN, Arc::clone(&config), [7; 32]);
+            let mut input = &dialogue.bytes()[..];
+            take(&mut session, &mut input, &mut |_, _, _| {})?;
+            let mut cursor = broadcast.join();
+            match broadcast.next(&mut cursor, Instant::ORIGIN) {
+                None => Ok((session, cursor)),
+                Some(_) => Err("there is something to play already".to_owned()),
+            }
+        })
+        .take(players)
+        .collect::<Outcome<_>>()?;
+        Ok(Box::new(move |out| {
+            broadcast.begin();
+            let is_same = |first: &Frame, next: &Frame| {
+                next.timestamp.signed_millis_since(first.timestamp) < FLUSH_MILLIS
+            };
+            let mut rest = &frames[..];
+            while let Some(first) = rest.first() {
+                let count = rest.iter().take_while(|next| is_same(first, next)).count();
+                let (now, later) = rest.split_at(count);
+                rest = later;
+                now.iter().for_each(|frame| broadcast.push(frame));
+                broadcast.flush(Instant::ORIGIN);
+                for (session, cursor) in &mut players {
+                    while let Some(portion) = broadcast.next(cursor, Instant::ORIGIN) {
+                        let sent = session.send_portion(MessageStreamId::new(1), &portion);
+                        sent.expect("it plays");
+                    }
+                    while let Some(transmit) = session.poll_transmit() {
+                        write_out(transmit, out);
+                    }
+                }
+            }
+        }))
+    }
+
+    fn encode_for_each(
+        &self,
+        messages: &[Message],
+        chunk_size: usize,
+        players: usize,
+    ) -> Outcome<Encoder> {
         let messages: Vec<_> = messages.iter().map(to_raw).collect();
         let mut players: Vec<_> = (0..players)
             .map(|_| (encoder(chunk_size), SendQueue::new()))
@@ -157,6 +235,41 @@ impl Contender for Ours {
             amf0::decode(&sample.bytes, &AmfLimits::COMMAND).map_err(|error| error.to_string())?;
         Ok(Box::new(move |out| amf0::encode_all(&values, out)))
     }
+
+    fn decode_amf3(&self, bytes: &[u8]) -> Outcome<usize> {
+        match amf3::decode(bytes, &AmfLimits::COMMAND) {
+            Ok(values) => Ok(values.len()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn encode_amf3(&self, sample: &Sample) -> Outcome<Encode> {
+        let values =
+            amf3::decode(&sample.bytes, &AmfLimits::COMMAND).map_err(|error| error.to_string())?;
+        Ok(Box::new(move |out| amf3::encode_all(&values, out)))
+    }
+
+    fn read_flv(&self, file: &[u8], piece: usize, sink: Sink<'_>) -> Outcome {
+        let mut reader = FileReader::new();
+        for mut piece in file.chunks(piece) {
+            while let Some(frame) = reader.decode(&mut piece).map_err(|e| e.to_string())? {
+                let kind = frame.message_type().0;
+                sink(kind, frame.timestamp.as_millis(), &frame.payload);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_flv(&self, messages: &[Message]) -> Outcome<Encode> {
+        let frames: Vec<_> = messages.iter().map(to_frame).collect();
+        Ok(Box::new(move |out| {
+            out.extend_from_slice(&FileWriter::header(true, true));
+            let mut writer = FileWriter::new();
+            for frame in &frames {
+                writer.encode(frame, out).expect("frames in order");
+            }
+        }))
+    }
 }
 
 /// Drives `session` as far as `input` goes, accepting everything; returns the bytes it answered.
@@ -176,6 +289,7 @@ fn take(session: &mut ServerSession, input: &mut impl Buf, sink: Sink<'_>) -> Ou
                 ),
                 ServerEvent::Connect(request) => accept(session, request)?,
                 ServerEvent::Publish(request) => accept(session, request)?,
+                ServerEvent::Play(request) => accept(session, request)?,
                 ServerEvent::Closed(reason) => return Err(format!("closed: {reason:?}")),
                 _ => {}
             }
@@ -236,11 +350,24 @@ fn csid(message_type: MessageType) -> ChunkStreamId {
     }
 }
 
-fn flush(queue: &mut SendQueue, out: &mut Sender) {
-    if let Some(mut transmit) = queue.transmit() {
-        for slice in transmit.slices() {
-            out.write(slice);
-        }
-        transmit.advance(transmit.remaining());
+fn to_frame(message: &Message) -> Frame {
+    let timestamp = Timestamp::from_millis(message.timestamp);
+    match message.message_type {
+        AUDIO => Frame::audio(timestamp, message.payload.clone()),
+        _ => Frame::video(timestamp, message.payload.clone()),
     }
 }
+
+fn flush(queue: &mut SendQueue, out: &mut Sender) {
+    if let Some(transmit) = queue.transmit() {
+        write_out(transmit, out);
+    }
+}
+
+fn write_out(mut transmit: Transmit<'_>, out: &mut Sender) {
+    transmit.slices().for_each(|slice| out.write(slice));
+    transmit.advance(transmit.remaining());
+}
+
+/// The flush interval of `rtmp serve` unless it is told another one.
+const FLUSH_MILLIS: i32 = 20;

@@ -8,12 +8,12 @@ use std::{
 };
 
 use crate::{
-    contender::{Contender, Outcome, Work},
+    contender::{Contender, Encode, Encoder, Outcome, Work},
     dialogue::{Dialogue, digest_hello},
     memcpy::Memcpy,
     socket::Sender,
     values::Sample,
-    wire::{compare, read},
+    wire::{compare, flv_file, read},
     workload::{Message, Workload},
 };
 
@@ -67,15 +67,19 @@ pub struct Inputs {
     interleaved: Workload,
     dialogue: Dialogue,
     samples: [Sample; 3],
+    amf3: [Sample; 2],
     digest: Vec<u8>,
+    file: Vec<u8>,
 }
 
 impl Inputs {
     /// Makes them; always the same.
     pub fn new() -> Self {
+        let live = Workload::live(4096);
         Self {
+            file: flv_file(&live.messages),
             tiny: Workload::live(128),
-            live: Workload::live(4096),
+            live,
             whole: Workload::live(65_536),
             high_rate: Workload::high_rate(),
             audio: Workload::audio(),
@@ -83,6 +87,7 @@ impl Inputs {
             interleaved: Workload::interleaved(),
             dialogue: Dialogue::publishing(4096),
             samples: Sample::all(),
+            amf3: Sample::amf3(),
             digest: digest_hello(),
         }
     }
@@ -126,6 +131,8 @@ impl Inputs {
         });
         rows.push(relay(&self.live, 1.8, each));
         rows.push(fan_out(&self.live, 1.2, each));
+        rows.push(serve_players(&self.live, each));
+        rows.push(encode_for_each(&self.live, each));
         rows.push(ingest(&self.dialogue, &self.live, 2.4, each));
         rows.push(set_up(&self.dialogue, 4000.0, each));
         for (sample, target) in self.samples.iter().zip([250.0, 500.0, 15_000.0]) {
@@ -134,7 +141,15 @@ impl Inputs {
         for (sample, target) in self.samples.iter().zip([100.0, 220.0, 4800.0]) {
             rows.push(encode_values(sample, target, each));
         }
+        for sample in &self.amf3 {
+            rows.push(decode_amf3(sample, each));
+        }
+        for sample in &self.amf3 {
+            rows.push(encode_amf3(sample, each));
+        }
         rows.push(digest(&self.digest, 5000.0, each));
+        rows.push(read_flv(&self.live, &self.file, each));
+        rows.push(write_flv(&self.live, &self.file, each));
         rows
     }
 }
@@ -338,6 +353,38 @@ fn relay<'a>(workload: &'a Workload, target: f64, contenders: &[&'a dyn Contende
 }
 
 fn fan_out<'a>(workload: &'a Workload, target: f64, contenders: &[&'a dyn Contender]) -> Row<'a> {
+    Row {
+        title: format!("fan-out to {PLAYERS} players, for each"),
+        target: Some(target),
+        ..to_players(workload, contenders, |contender, messages, players| {
+            contender.fan_out(messages, workload.wire.chunk_size, players)
+        })
+    }
+}
+
+fn serve_players<'a>(workload: &'a Workload, contenders: &[&'a dyn Contender]) -> Row<'a> {
+    Row {
+        title: format!("fan-out to {PLAYERS} sessions, for each"),
+        ..to_players(workload, contenders, |contender, messages, players| {
+            contender.serve_players(messages, workload.wire.chunk_size, players)
+        })
+    }
+}
+
+fn encode_for_each<'a>(workload: &'a Workload, contenders: &[&'a dyn Contender]) -> Row<'a> {
+    Row {
+        title: format!("encode for each of {PLAYERS} players"),
+        ..to_players(workload, contenders, |contender, messages, players| {
+            contender.encode_for_each(messages, workload.wire.chunk_size, players)
+        })
+    }
+}
+
+fn to_players<'a>(
+    workload: &'a Workload,
+    contenders: &[&'a dyn Contender],
+    prepare: impl Fn(&dyn Contender, &[Message], usize) -> Outcome<Encoder>,
+) -> Row<'a> {
     // Two thirds of a second are enough with a hundred players.
     let messages = &workload.messages[..50];
     let chunk_size = workload.wire.chunk_size;
@@ -347,15 +394,15 @@ fn fan_out<'a>(workload: &'a Workload, target: f64, contenders: &[&'a dyn Conten
         .fan_out(messages, chunk_size, PLAYERS)
         .expect("it can");
     Row {
-        title: format!("fan-out to {PLAYERS} players, for each"),
+        title: String::new(),
         unit: Unit::TimesMemcpy,
-        target: Some(target),
+        target: None,
         baseline: Some(Box::new(move || baseline(&mut sender))),
         work: each(contenders, move |contender| {
             let mut sender = Sender::keeping();
-            contender.fan_out(messages, chunk_size, 1)?(&mut sender);
+            prepare(contender, messages, 1)?(&mut sender);
             check_wire(messages, chunk_size, sender)?;
-            let mut fan_out = contender.fan_out(messages, chunk_size, PLAYERS)?;
+            let mut fan_out = prepare(contender, messages, PLAYERS)?;
             let mut sender = Sender::new();
             Ok(Box::new(move || fan_out(&mut sender)))
         }),
@@ -411,17 +458,38 @@ fn set_up<'a>(dialogue: &'a Dialogue, target: f64, contenders: &[&'a dyn Contend
 fn decode_values<'a>(sample: &'a Sample, target: f64, contenders: &[&'a dyn Contender]) -> Row<'a> {
     Row {
         title: format!("AMF0 decode {}", sample.name),
-        unit: Unit::Nanoseconds(1),
         target: Some(target),
+        ..decoding(sample, contenders, |contender| {
+            contender.decode_values(black_box(&sample.bytes))
+        })
+    }
+}
+
+fn decode_amf3<'a>(sample: &'a Sample, contenders: &[&'a dyn Contender]) -> Row<'a> {
+    Row {
+        title: format!("AMF3 decode {}", sample.name),
+        ..decoding(sample, contenders, |contender| {
+            contender.decode_amf3(black_box(&sample.bytes))
+        })
+    }
+}
+
+fn decoding<'a>(
+    sample: &'a Sample,
+    contenders: &[&'a dyn Contender],
+    decode: impl Fn(&dyn Contender) -> Outcome<usize> + Copy + 'a,
+) -> Row<'a> {
+    Row {
+        title: String::new(),
+        unit: Unit::Nanoseconds(1),
+        target: None,
         baseline: None,
         work: each(contenders, move |contender| {
-            let count = contender.decode_values(&sample.bytes)?;
+            let count = decode(contender)?;
             if count != sample.count {
                 return Err(wrong(format!("{count} values")));
             }
-            Ok(Box::new(move || {
-                done(contender.decode_values(black_box(&sample.bytes)))
-            }))
+            Ok(Box::new(move || done(decode(contender))))
         }),
     }
 }
@@ -429,26 +497,94 @@ fn decode_values<'a>(sample: &'a Sample, target: f64, contenders: &[&'a dyn Cont
 fn encode_values<'a>(sample: &'a Sample, target: f64, contenders: &[&'a dyn Contender]) -> Row<'a> {
     Row {
         title: format!("AMF0 encode {}", sample.name),
-        unit: Unit::Nanoseconds(1),
         target: Some(target),
+        ..encoding(contenders, sample.bytes.len(), |contender| {
+            contender.encode_values(sample)
+        })
+    }
+}
+
+fn encode_amf3<'a>(sample: &'a Sample, contenders: &[&'a dyn Contender]) -> Row<'a> {
+    Row {
+        title: format!("AMF3 encode {}", sample.name),
+        ..encoding(contenders, sample.bytes.len(), |contender| {
+            contender.encode_amf3(sample)
+        })
+    }
+}
+
+fn encoding<'a>(
+    contenders: &[&'a dyn Contender],
+    len: usize,
+    prepare: impl Fn(&dyn Contender) -> Outcome<Encode>,
+) -> Row<'a> {
+    Row {
+        title: String::new(),
+        unit: Unit::Nanoseconds(1),
+        target: None,
         baseline: None,
         work: each(contenders, move |contender| {
-            let mut encode = contender.encode_values(sample)?;
+            let mut encode = prepare(contender)?;
             let mut out = Vec::new();
             encode(&mut out);
             // Some keep the order of properties and some do not.
-            if out.len() != sample.bytes.len() {
-                return Err(wrong(format!(
-                    "{} bytes for {}",
-                    out.len(),
-                    sample.bytes.len()
-                )));
+            if out.len() != len {
+                return Err(wrong(format!("{} bytes for {len}", out.len())));
             }
             Ok(Box::new(move || {
                 out.clear();
                 encode(black_box(&mut out));
             }))
         }),
+    }
+}
+
+fn read_flv<'a>(
+    workload: &'a Workload,
+    file: &'a [u8],
+    contenders: &[&'a dyn Contender],
+) -> Row<'a> {
+    let memcpy = Memcpy::of(workload);
+    let piece = PIECES[1];
+    Row {
+        title: format!("FLV read 4 Mbit/s, {} pieces", size(piece)),
+        unit: Unit::TimesMemcpy,
+        target: None,
+        baseline: Some(Box::new(move || {
+            done(memcpy.read_flv(file, piece, &mut |_, _, _| {}))
+        })),
+        work: each(contenders, move |contender| {
+            let mut found = Vec::new();
+            contender.read_flv(file, piece, &mut keep(&mut found))?;
+            compare(&workload.messages, &found).map_err(wrong)?;
+            Ok(Box::new(move || {
+                done(contender.read_flv(file, piece, &mut |kind, time, payload| {
+                    black_box((kind, time, payload));
+                }));
+            }))
+        }),
+    }
+}
+
+fn write_flv<'a>(
+    workload: &'a Workload,
+    file: &'a [u8],
+    contenders: &[&'a dyn Contender],
+) -> Row<'a> {
+    let mut baseline = Memcpy::of(workload)
+        .write_flv(&workload.messages)
+        .expect("it can");
+    let mut out = Vec::new();
+    Row {
+        title: "FLV write 4 Mbit/s".into(),
+        unit: Unit::TimesMemcpy,
+        baseline: Some(Box::new(move || {
+            out.clear();
+            baseline(black_box(&mut out));
+        })),
+        ..encoding(contenders, file.len(), |contender| {
+            contender.write_flv(&workload.messages)
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! AMF0 values, written without `rtmp-proto`.
+//! AMF values, written without `rtmp-proto`.
 
 /// A value to decode and to encode.
 #[derive(Clone, Debug)]
@@ -6,7 +6,7 @@
 pub struct Sample {
     /// What it is.
     pub name: &'static str,
-    /// The values in AMF0.
+    /// The values in AMF0, or in AMF3.
     pub bytes: Vec<u8>,
     /// Values on the top level.
     pub count: usize,
@@ -74,6 +74,54 @@ impl Sample {
     }
 }
 
+impl Sample {
+    /// Two in AMF3.
+    pub fn amf3() -> [Self; 2] {
+        [Self::amf3_metadata(), Self::amf3_array()]
+    }
+
+    /// An object of 30 fields in AMF3, no text of which occurs twice.
+    pub fn amf3_metadata() -> Self {
+        // Dynamic, of the class without name.
+        let mut bytes = vec![0x0A, 0x0B, 0x01];
+        for index in 0..20 {
+            amf3_text(&mut bytes, &format!("videoproperty{index}"));
+            amf3_double(&mut bytes, f64::from(index) + 0.5);
+        }
+        for index in 0..6 {
+            amf3_text(&mut bytes, &format!("description{index}"));
+            bytes.push(6);
+            amf3_text(&mut bytes, &format!("short text {index}"));
+        }
+        for index in 0..4 {
+            amf3_text(&mut bytes, &format!("flag{index}"));
+            bytes.push(3);
+        }
+        bytes.push(1);
+        Self {
+            name: "30-field object",
+            bytes,
+            count: 1,
+        }
+    }
+
+    /// An array of 1000 numbers in AMF3.
+    pub fn amf3_array() -> Self {
+        let count = 1000_u16;
+        let [high, low] = (count << 1 | 1).to_be_bytes();
+        // The length in 29 bits, seven to a byte.
+        let mut bytes = vec![9, 0x80 | high << 1 | low >> 7, low & 0x7F, 1];
+        for index in 0..count {
+            amf3_double(&mut bytes, f64::from(index) + 0.5);
+        }
+        Self {
+            name: "1000-element array",
+            bytes,
+            count: 1,
+        }
+    }
+}
+
 /// The command object of `connect`, as OBS sends it.
 pub fn connect_object() -> Vec<u8> {
     let mut out = vec![3];
@@ -107,5 +155,18 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
 pub fn name(out: &mut Vec<u8>, text: &str) {
     let len = u16::try_from(text.len()).expect("a short text");
     out.extend(len.to_be_bytes());
+    out.extend(text.as_bytes());
+}
+
+/// Appends a double in AMF3.
+fn amf3_double(out: &mut Vec<u8>, value: f64) {
+    out.push(5);
+    out.extend(value.to_be_bytes());
+}
+
+/// Appends a text of AMF3 that has not occurred before.
+fn amf3_text(out: &mut Vec<u8>, text: &str) {
+    let len = u8::try_from(text.len()).expect("a short text");
+    out.push(len << 1 | 1);
     out.extend(text.as_bytes());
 }

@@ -101,6 +101,23 @@ pub fn full_header(csid: u8, timestamp: u32, len: usize, message_type: u8, strea
     out
 }
 
+/// An FLV file of `messages`.
+pub fn flv_file(messages: &[Message]) -> Vec<u8> {
+    let mut out = b"FLV\x01\x05\0\0\0\x09\0\0\0\0".to_vec();
+    for message in messages {
+        let begin = out.len();
+        let [time_high, time @ ..] = message.timestamp.to_be_bytes();
+        out.push(message.message_type);
+        out.extend(u24(message.payload.len()));
+        out.extend(time);
+        out.extend([time_high, 0, 0, 0]);
+        out.extend(&message.payload);
+        let len = u32::try_from(out.len() - begin).expect("a short payload");
+        out.extend(len.to_be_bytes());
+    }
+    out
+}
+
 /// Reads chunks that begin with the first of the connection; the reference for encoders.
 ///
 /// # Errors
