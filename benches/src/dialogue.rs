@@ -12,6 +12,8 @@ pub struct Dialogue {
     pub handshake: Vec<u8>,
     /// Set Chunk Size, `connect` and what comes up to `publish` or `play`.
     pub commands: Vec<u8>,
+    /// Where each of them ends.
+    ends: Vec<usize>,
 }
 
 impl Dialogue {
@@ -56,6 +58,15 @@ impl Dialogue {
         dialogue
     }
 
+    /// What a client sends before it waits for an answer: C0 and C1, C2, each of the commands.
+    pub fn steps(&self) -> impl Iterator<Item = &[u8]> {
+        let (hello, reply) = self.handshake.split_at(1 + 1536);
+        let begins = [0].into_iter().chain(self.ends.iter().copied());
+        let commands = begins.zip(&self.ends);
+        let commands = commands.map(|(begin, &end)| &self.commands[begin..end]);
+        [hello, reply].into_iter().chain(commands)
+    }
+
     /// Everything in order.
     pub fn bytes(&self) -> Vec<u8> {
         [&self.handshake[..], &self.commands].concat()
@@ -73,6 +84,7 @@ impl Dialogue {
         write_one(&mut commands, 2, 1, 0, &size.to_be_bytes(), chunk_size);
         let mut dialogue = Self {
             handshake,
+            ends: vec![commands.len()],
             commands,
         };
         let object = values::connect_object();
@@ -86,6 +98,7 @@ impl Dialogue {
         values::number(&mut payload, id);
         payload.extend(arguments);
         write_one(&mut self.commands, 3, 20, stream, &payload, chunk_size);
+        self.ends.push(self.commands.len());
     }
 }
 

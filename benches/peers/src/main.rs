@@ -3,6 +3,8 @@
 //! An argument selects the rows whose title contains it.
 
 mod peers;
+mod sessions;
+mod values;
 
 use std::time::Duration;
 

@@ -5,9 +5,13 @@ use std::io::{self, BufReader, Read, Write};
 use bytes::BytesMut;
 use rtmp_benches::{
     Contender, Message, Outcome, Sink, Workload,
-    contender::Encoder,
+    contender::{Encode, Encoder},
+    dialogue::Dialogue,
     socket::{Receiver, Sender},
+    values::Sample,
 };
+
+use crate::{sessions, values};
 
 /// rml_rtmp.
 pub struct Rml;
@@ -55,6 +59,47 @@ impl Contender for Rml {
                 }
             }
         }))
+    }
+
+    fn set_up(&self, dialogue: &Dialogue) -> Outcome<usize> {
+        let mut server = sessions::rml::Server::new();
+        for step in dialogue.steps() {
+            server.take(step, &mut |_, _, _| {})?;
+        }
+        match server.is_publishing {
+            true => Ok(server.answered),
+            false => Err("does not publish".into()),
+        }
+    }
+
+    fn ingest(
+        &self,
+        dialogue: &Dialogue,
+        workload: &Workload,
+        piece: usize,
+        sink: Sink<'_>,
+    ) -> Outcome {
+        let mut server = sessions::rml::Server::new();
+        for step in dialogue.steps() {
+            server.take(step, sink)?;
+        }
+        let mut receiver = Receiver::new(&workload.wire.bytes, piece);
+        while let Some(bytes) = receiver.read() {
+            server.take(bytes, sink)?;
+        }
+        Ok(())
+    }
+
+    fn digest_handshake(&self, input: &[u8]) -> Outcome<Vec<u8>> {
+        sessions::rml::handshake(input)
+    }
+
+    fn decode_values(&self, bytes: &[u8]) -> Outcome<usize> {
+        Ok(values::rml::decode(bytes)?.len())
+    }
+
+    fn encode_values(&self, sample: &Sample) -> Outcome<Encode> {
+        values::rml::encode(&sample.bytes)
     }
 }
 
@@ -109,6 +154,22 @@ impl Contender for RtmpRs {
                 out.write(&buffer);
             }
         }))
+    }
+
+    fn decode_values(&self, bytes: &[u8]) -> Outcome<usize> {
+        Ok(values::rtmp_rs::decode(bytes)?.len())
+    }
+
+    fn encode_values(&self, sample: &Sample) -> Outcome<Encode> {
+        values::rtmp_rs::encode(&sample.bytes)
+    }
+
+    fn decode_amf3(&self, bytes: &[u8]) -> Outcome<usize> {
+        values::rtmp_rs::decode_amf3(bytes).map(|_| 1)
+    }
+
+    fn encode_amf3(&self, sample: &Sample) -> Outcome<Encode> {
+        values::rtmp_rs::encode_amf3(&sample.bytes)
     }
 }
 
@@ -239,6 +300,26 @@ impl Contender for Shiguredo {
             }
         }))
     }
+
+    fn set_up(&self, dialogue: &Dialogue) -> Outcome<usize> {
+        sessions::shiguredo::set_up(dialogue)
+    }
+
+    fn decode_values(&self, bytes: &[u8]) -> Outcome<usize> {
+        Ok(values::shiguredo::decode(bytes)?.len())
+    }
+
+    fn encode_values(&self, sample: &Sample) -> Outcome<Encode> {
+        values::shiguredo::encode(&sample.bytes)
+    }
+
+    fn decode_amf3(&self, bytes: &[u8]) -> Outcome<usize> {
+        Ok(values::shiguredo::decode_amf3(bytes)?.len())
+    }
+
+    fn encode_amf3(&self, sample: &Sample) -> Outcome<Encode> {
+        values::shiguredo::encode_amf3(&sample.bytes)
+    }
 }
 
 /// rtmp-runtime.
@@ -281,6 +362,43 @@ impl Contender for RtmpRuntime {
                 }
             }
         }))
+    }
+
+    fn set_up(&self, dialogue: &Dialogue) -> Outcome<usize> {
+        let mut server = sessions::rtmp_runtime::Server::new();
+        for step in dialogue.steps() {
+            server.take(step, &mut |_, _, _| {})?;
+        }
+        match server.is_publishing {
+            true => Ok(server.answered),
+            false => Err("does not publish".into()),
+        }
+    }
+
+    fn ingest(
+        &self,
+        dialogue: &Dialogue,
+        workload: &Workload,
+        piece: usize,
+        sink: Sink<'_>,
+    ) -> Outcome {
+        let mut server = sessions::rtmp_runtime::Server::new();
+        for step in dialogue.steps() {
+            server.take(step, sink)?;
+        }
+        let mut receiver = Receiver::new(&workload.wire.bytes, piece);
+        while let Some(bytes) = receiver.read() {
+            server.take(bytes, sink)?;
+        }
+        Ok(())
+    }
+
+    fn decode_values(&self, bytes: &[u8]) -> Outcome<usize> {
+        Ok(values::rtmp_runtime::decode(bytes)?.len())
+    }
+
+    fn encode_values(&self, sample: &Sample) -> Outcome<Encode> {
+        values::rtmp_runtime::encode(&sample.bytes)
     }
 }
 
@@ -325,6 +443,22 @@ impl Contender for Oxideav {
             }
         }))
     }
+
+    fn decode_values(&self, bytes: &[u8]) -> Outcome<usize> {
+        Ok(values::oxideav::decode(bytes)?.len())
+    }
+
+    fn encode_values(&self, sample: &Sample) -> Outcome<Encode> {
+        values::oxideav::encode(&sample.bytes)
+    }
+
+    fn decode_amf3(&self, bytes: &[u8]) -> Outcome<usize> {
+        Ok(values::oxideav::decode_amf3(bytes)?.len())
+    }
+
+    fn encode_amf3(&self, sample: &Sample) -> Outcome<Encode> {
+        values::oxideav::encode_amf3(&sample.bytes)
+    }
 }
 
 /// scuffle-rtmp.
@@ -368,6 +502,18 @@ impl Contender for Scuffle {
                 let _ = encoder.write_chunk(&mut Output(out), chunk.clone());
             }
         }))
+    }
+
+    fn digest_handshake(&self, input: &[u8]) -> Outcome<Vec<u8>> {
+        sessions::scuffle::handshake(input)
+    }
+
+    fn decode_values(&self, bytes: &[u8]) -> Outcome<usize> {
+        Ok(values::scuffle::decode(bytes)?.len())
+    }
+
+    fn encode_values(&self, sample: &Sample) -> Outcome<Encode> {
+        values::scuffle::encode(&sample.bytes)
     }
 }
 
@@ -429,7 +575,7 @@ fn csid(message: &Message) -> u32 {
     }
 }
 
-fn show(error: impl std::fmt::Debug) -> String {
+pub(crate) fn show(error: impl std::fmt::Debug) -> String {
     let mut text = format!("fails: {error:?}");
     text.truncate(60);
     text
