@@ -123,16 +123,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<T, R> {
     ///
     /// [`Error::Io`] if not everything was written: the transport failed, or was too slow.
     pub async fn close(&mut self) -> Result<(), Error> {
-        let now = self.now();
-        self.driver.session_mut().close(now);
-        while self.next_event().await.is_ok() {}
-        match self.failure.take() {
-            Some(failure) => Err(Error::Io(failure)),
-            None if self.driver.session().queued_len() > 0 => {
-                Err(Error::Io(io::ErrorKind::TimedOut.into()))
-            }
-            None => Ok(()),
-        }
+        future::poll_fn(|cx| self.poll_close(cx)).await
     }
 
     /// [`next_event`](Self::next_event) for callers that poll.
@@ -149,7 +140,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<T, R> {
         }
     }
 
-    fn poll_flush_to(&mut self, cx: &mut Context<'_>, len: usize) -> Poll<Result<(), Error>> {
+    /// [`flush_to`](Self::flush_to) for callers that poll.
+    pub fn poll_flush_to(&mut self, cx: &mut Context<'_>, len: usize) -> Poll<Result<(), Error>> {
         loop {
             // The transport may have a buffer of its own, as TLS has.
             let is_flushed = self.poll_write(cx).is_ready() && self.failure.is_none();
@@ -164,6 +156,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<T, R> {
             }
             ready!(self.poll_drive(cx));
         }
+    }
+
+    /// [`close`](Self::close) for callers that poll.
+    pub fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let now = self.now();
+        self.driver.session_mut().close(now);
+        while ready!(self.poll_event(cx)).is_ok() {}
+        Poll::Ready(match self.failure.take() {
+            Some(failure) => Err(Error::Io(failure)),
+            None if self.driver.session().queued_len() > 0 => {
+                Err(Error::Io(io::ErrorKind::TimedOut.into()))
+            }
+            None => Ok(()),
+        })
     }
 
     /// Does what there is to do; ready when something has moved.
@@ -249,8 +255,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Connection<T, R> {
         while let Some(mut transmit) = self.driver.poll_transmit() {
             let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
             let count = transmit.chunks_vectored(&mut slices);
-            let slices = slices.get(..count).unwrap_or_default();
-            match ready!(Pin::new(&mut self.io).poll_write_vectored(cx, slices))? {
+            let io = Pin::new(&mut self.io);
+            let written = match slices.get(..count).unwrap_or_default() {
+                // The system is faster with one piece than with a list of one.
+                [slice] => io.poll_write(cx, slice),
+                slices => io.poll_write_vectored(cx, slices),
+            };
+            match ready!(written)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 written => transmit.advance(written),
             }
