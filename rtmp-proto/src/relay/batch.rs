@@ -69,6 +69,28 @@ impl Batch {
         }
     }
 
+    /// Those of `batches`, which are for this chunk size, one after the other.
+    pub(super) fn join(batches: &[&Self], chunk_size: ChunkSize) -> Self {
+        let mut queue = SendQueue::coalescing(COALESCED_LEN);
+        let mut counts = MessageCounts::default();
+        for batch in batches {
+            for piece in &batch.wire.pieces {
+                queue.share(piece.clone());
+            }
+            counts.add(&batch.wire.counts);
+        }
+        let frames = batches.iter().flat_map(|batch| batch.frames()).cloned();
+        Self {
+            frames: frames.collect(),
+            wire: Wire {
+                chunk_size,
+                stream: STREAM,
+                pieces: queue.into_pieces(),
+                counts,
+            },
+        }
+    }
+
     /// The frames.
     pub fn frames(&self) -> &[Frame] {
         &self.frames

@@ -46,6 +46,8 @@ pub struct Broadcast {
     released: u64,
     /// The number of the first of them.
     first: u64,
+    /// Batches put together since the last flush.
+    joined: Vec<Joined>,
     /// The number of the latest batch with a key frame.
     latest_key: u64,
     /// Cursors that have read everything.
@@ -64,6 +66,15 @@ struct Entry {
     needs: TrackSet,
     /// The counts up to its end.
     until: Totals,
+}
+
+/// What several players are to get next, as one batch: for each of them it is cheaper to queue and to
+/// write than many.
+struct Joined {
+    first: u64,
+    /// The number of the batch after it.
+    until: u64,
+    batch: Arc<Batch>,
 }
 
 /// Of all that was ever flushed.
@@ -196,6 +207,7 @@ impl Broadcast {
             batches: VecDeque::new(),
             released: 0,
             first: 0,
+            joined: Vec::new(),
             latest_key: 0,
             idle: 0,
             cursors: 0,
@@ -252,6 +264,7 @@ impl Broadcast {
         if self.pending.is_empty() {
             return;
         }
+        self.joined.clear();
         let frames = mem::take(&mut self.pending);
         self.totals.charge += mem::take(&mut self.pending_charge);
         if frames.iter().any(Frame::is_key_frame) {
@@ -325,6 +338,7 @@ impl Broadcast {
     /// First goes what slow players have not read, the oldest first, down to half: they begin anew. Then
     /// the group goes, and who joins waits for the next key frame.
     pub fn shed(&mut self, bytes: usize) {
+        self.joined.clear();
         self.release(|it, _| it.held_bytes() > bytes && it.unread_bytes() > bytes / 2);
         if self.held_bytes() > bytes {
             self.cache.drop_group();
@@ -364,16 +378,58 @@ impl Broadcast {
             } else if cursor.ready.contains_all(&entry.needs) && cursor.next >= cursor.video_from {
                 cursor.is_synced = true;
             }
-            let batch = Arc::clone(&entry.batch);
-            cursor.seen = entry.until;
-            cursor.next += 1;
-            self.arrive(cursor.next);
-            self.depart(cursor.next - 1);
+            let number = cursor.next;
+            let (batch, until) = match cursor.is_synced {
+                true => self.ahead(number)?,
+                false => (Arc::clone(&entry.batch), number + 1),
+            };
+            cursor.seen = self.entry(until - 1)?.until;
+            cursor.next = until;
+            self.arrive(until);
+            self.depart(number);
             if cursor.is_synced {
                 return Some(Portion::Batch(batch));
             }
             cursor.singles = Singles::batch(batch);
         }
+    }
+
+    /// The batch with this number, joined with those after it if several players are there, and the
+    /// number of the next.
+    fn ahead(&mut self, number: u64) -> Option<(Arc<Batch>, u64)> {
+        let mut joined = self.joined.iter();
+        if let Some(joined) = joined.find(|joined| joined.first == number) {
+            return Some((Arc::clone(&joined.batch), joined.until));
+        }
+        // Who follows the first of several is one of several, too.
+        let is_following = self.joined.iter().any(|joined| joined.until == number);
+        let entry = self.entry(number)?;
+        let single = (Arc::clone(&entry.batch), number + 1);
+        if entry.readers < JOINED_READERS && !is_following {
+            return Some(single);
+        }
+        let mut len = 0;
+        let batches: Vec<_> = (number..self.end_number())
+            .map_while(|number| Some(&*self.entry(number)?.batch))
+            .take_while(|batch| {
+                len += batch.wire_len();
+                len <= JOINED_LEN
+            })
+            .collect();
+        if batches.len() < 2 {
+            return Some(single);
+        }
+        let until = number + batches.len() as u64;
+        let batch = Arc::new(Batch::join(&batches, self.chunk_size));
+        if self.joined.len() >= JOINED_MAX {
+            self.joined.clear();
+        }
+        self.joined.push(Joined {
+            first: number,
+            until,
+            batch: Arc::clone(&batch),
+        });
+        Some((batch, until))
     }
 
     /// The player begins with headers and the current group.
@@ -470,6 +526,9 @@ impl Broadcast {
                 .map_or(self.released, |entry| entry.until.charge);
             self.first += 1;
         }
+        if self.batches.is_empty() {
+            self.joined.clear();
+        }
     }
 
     fn readers(&mut self, number: u64) -> &mut usize {
@@ -496,6 +555,15 @@ impl fmt::Debug for Broadcast {
             .finish_non_exhaustive()
     }
 }
+
+/// For fewer players putting batches together costs more than it saves.
+const JOINED_READERS: usize = 4;
+
+/// Bytes on the wire of batches put together, at most: about what a player's socket takes at once.
+const JOINED_LEN: usize = 64 << 10;
+
+/// So many of them are kept.
+const JOINED_MAX: usize = 8;
 
 #[cfg(test)]
 mod tests;

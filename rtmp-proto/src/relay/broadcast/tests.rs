@@ -1,4 +1,5 @@
 use alloc::vec;
+use core::iter;
 
 use proptest::prelude::*;
 
@@ -65,6 +66,68 @@ fn players_get_what_is_flushed() {
         });
     assert!(Arc::ptr_eq(&first, &second), "one batch for all");
     assert_eq!(numbers(first.frames().iter().cloned()), [5, 6]);
+}
+
+/// Several players that are to get the same batches get them as one, which is made once.
+#[test]
+fn batches_are_joined_for_many() {
+    use Kind::*;
+    let mut broadcast = broadcast();
+    let mut cursors = [(); JOINED_READERS].map(|()| broadcast.join());
+    let mut ahead = broadcast.join();
+    push(&mut broadcast, 0, &[Key(0)]);
+    for cursor in cursors.iter_mut().chain([&mut ahead]) {
+        assert_eq!(numbers(read(&mut broadcast, cursor, at(0))), [0]);
+    }
+    let mut wire = Vec::new();
+    for number in 1..4 {
+        push(&mut broadcast, number, &[Inter(0)]);
+        broadcast.flush(at(20));
+        let Some(Portion::Batch(batch)) = broadcast.next(&mut ahead, at(20)) else {
+            panic!("nobody else is there");
+        };
+        assert_eq!(numbers(batch.frames().iter().cloned()), [number]);
+        wire.extend_from_slice(&batch.wire().pieces.concat());
+    }
+    let batches = cursors.each_mut().map(|cursor| {
+        let portion = broadcast.next(cursor, at(20));
+        assert!(broadcast.next(cursor, at(20)).is_none());
+        match portion {
+            Some(Portion::Batch(batch)) => batch,
+            other => panic!("{other:?}"),
+        }
+    });
+    let [batch, ..] = &batches;
+    assert!(batches.iter().all(|other| Arc::ptr_eq(other, batch)));
+    assert_eq!(numbers(batch.frames().iter().cloned()), [1, 2, 3]);
+    assert_eq!(batch.wire().pieces.concat(), wire);
+    assert_eq!(batch.wire().counts.video, 3);
+    // Nobody is to read any of it any more.
+    assert!(broadcast.batches.is_empty() && broadcast.joined.is_empty());
+}
+
+/// However far players are behind, they get it in portions.
+#[test]
+fn joined_batches_are_bounded() {
+    use Kind::*;
+    let mut broadcast = broadcast();
+    let mut cursors = [(); JOINED_READERS].map(|()| broadcast.join());
+    push(&mut broadcast, 0, &[Key(0)]);
+    for cursor in &mut cursors {
+        read(&mut broadcast, cursor, at(0));
+    }
+    for number in 1..=10 {
+        broadcast.push(&frame(Inter(0), 0, number, JOINED_LEN / 3));
+        broadcast.flush(at(20));
+    }
+    for cursor in &mut cursors {
+        let portions = iter::from_fn(|| broadcast.next(cursor, at(20)));
+        let lens = portions.map(|portion| match portion {
+            Portion::Batch(batch) => batch.frames().len(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(lens.collect::<Vec<_>>(), [2, 2, 2, 2, 2]);
+    }
 }
 
 /// A player that joins has the group of that moment, and nothing twice.
