@@ -1,9 +1,10 @@
 //! One stream: its publisher, its players and when they are woken.
 
 use std::{
+    collections::BTreeMap,
     mem,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -22,8 +23,10 @@ use crate::args::OnDuplicate;
 
 /// A stream that has a publisher or players.
 ///
-/// Frames are passed on in batches, every so often. Players are woken in groups, one after the other,
+/// Frames are passed on in batches, every so often. Players get them in groups, one after the other,
 /// so that each gets all that has come in meanwhile at once, and the work is spread over the interval.
+/// A group is served by a few tasks, for all cores to share, not by one task for each player: waking
+/// that costs more than most writes.
 pub(super) struct Channel {
     name: StreamName,
     pace: Pace,
@@ -45,24 +48,28 @@ struct State {
     broadcast: Broadcast,
     /// Of what `broadcast` holds.
     account: Account,
-    /// By group, the players that have everything.
-    waiting: Vec<Vec<Arc<Waiter>>>,
-    /// The group of the next player.
-    next_group: usize,
-    /// The group that is woken next.
+    groups: Vec<Group>,
+    /// The number of the next player.
+    next_player: usize,
+    /// The group that is served next.
     turn: usize,
-    /// Ticks until all groups were woken. While there are any, a task counts them.
+    /// Ticks until all groups were served. While there are any, a task counts them.
     ticks_left: usize,
+    /// A task is about to serve everybody.
+    is_due: bool,
+    /// When the latest frame came: a clock for players that is not read for each of them.
+    now: Instant,
     /// Publishers so far: tells whether somebody has come since.
     publications: u64,
 }
 
-/// A player's way to be woken.
-struct Waiter {
-    wake: Arc<Notify>,
-    group: usize,
-    /// It stands in [`State::waiting`].
-    is_waiting: AtomicBool,
+/// Players by their numbers.
+type Group = BTreeMap<usize, Weak<dyn Player>>;
+
+/// Somebody who plays.
+pub(super) trait Player: Send + Sync {
+    /// There may be something new. Called without any lock held, perhaps by several tasks at once.
+    fn advance(&self);
 }
 
 /// One publisher's hold on a channel.
@@ -76,7 +83,7 @@ pub(super) struct Publisher {
 /// A player's place.
 pub(super) struct Place {
     cursor: Cursor,
-    waiter: Arc<Waiter>,
+    number: usize,
 }
 
 impl Pace {
@@ -121,10 +128,12 @@ impl Channel {
                 publisher: None,
                 broadcast: Broadcast::new(BroadcastLimits::default(), chunk_size),
                 account,
-                waiting: (0..pace.groups).map(|_| Vec::new()).collect(),
-                next_group: 0,
+                groups: vec![Group::new(); pace.groups],
+                next_player: 0,
                 turn: 0,
                 ticks_left: 0,
+                is_due: false,
+                now: Instant::ORIGIN,
                 publications: 0,
             }),
             origin: time::Instant::now(),
@@ -138,7 +147,7 @@ impl Channel {
     /// Makes the caller the publisher, unless there is one and it is to stay, or there is none and no
     /// `permit` for one. `wake` is called when it is replaced.
     pub(super) fn publish(
-        &self,
+        self: &Arc<Self>,
         wake: Arc<Notify>,
         on_duplicate: OnDuplicate,
         permit: impl FnOnce() -> Result<Permit, Refusal>,
@@ -161,7 +170,7 @@ impl Channel {
         state.publisher = Some(Arc::clone(&publisher));
         state.publications += 1;
         state.broadcast.begin();
-        self.flush(state);
+        self.flush(&mut state);
         Ok(publisher)
     }
 
@@ -171,14 +180,15 @@ impl Channel {
         if publisher.is_replaced() {
             return false;
         }
+        state.now = self.now();
         state.broadcast.push(frame);
         let has_pending = state.broadcast.has_pending();
-        state.settle(self.now());
+        state.settle();
         if !has_pending {
             return true;
         }
         if self.pace.tick.is_zero() {
-            self.flush(state);
+            self.flush(&mut state);
         } else if mem::replace(&mut state.ticks_left, self.pace.groups) == 0 {
             let channel = Arc::clone(self);
             tokio::spawn(async move { channel.run_ticks().await });
@@ -188,7 +198,7 @@ impl Channel {
 
     /// Ends `publisher`'s hold. Returns a number for [`end_if_still`](Self::end_if_still) if nobody
     /// has taken over and there are players to be told.
-    pub(super) fn unpublish(&self, publisher: &Publisher) -> Option<u64> {
+    pub(super) fn unpublish(self: &Arc<Self>, publisher: &Publisher) -> Option<u64> {
         let mut state = self.lock();
         if publisher.is_replaced() {
             return None;
@@ -196,56 +206,53 @@ impl Channel {
         state.publisher = None;
         state.broadcast.end();
         let (publication, players) = (state.publications, state.broadcast.players());
-        self.flush(state);
+        self.flush(&mut state);
         (players > 0).then_some(publication)
     }
 
     /// Tells players that the stream is over, unless there was a publisher since `publication`.
-    pub(super) fn end_if_still(&self, publication: u64) {
+    pub(super) fn end_if_still(self: &Arc<Self>, publication: u64) {
         let mut state = self.lock();
         if state.publications == publication {
             state.broadcast.announce_end();
-            self.flush(state);
+            self.flush(&mut state);
         }
     }
 
-    /// A place for a player, for whom `wake` is called when there is something new.
-    pub(super) fn join(&self, wake: Arc<Notify>) -> Place {
+    /// A place for `player`, which is told when there may be something new.
+    pub(super) fn join(&self, player: Weak<dyn Player>) -> Place {
         let mut state = self.lock();
-        let group = state.next_group;
-        state.next_group = (group + 1) % self.pace.groups;
+        let number = state.next_player;
+        state.next_player += 1;
+        state.group(number).insert(number, player);
         Place {
             cursor: state.broadcast.join(),
-            waiter: Arc::new(Waiter {
-                wake,
-                group,
-                is_waiting: AtomicBool::new(false),
-            }),
+            number,
         }
     }
 
     pub(super) fn leave(&self, place: &Place) {
         let mut state = self.lock();
+        state.group(place.number).remove(&place.number);
         state.broadcast.leave(&place.cursor);
-        state.settle(self.now());
+        state.settle();
     }
 
     pub(super) fn players(&self) -> usize {
         self.lock().broadcast.players()
     }
 
-    /// What the player is to get next. If that is nothing yet, it will be woken.
+    /// What the player is to get next. If that is nothing yet, it will be told.
     pub(super) fn next(&self, place: &mut Place) -> Option<Portion> {
         let mut state = self.lock();
-        let portion = state.broadcast.next(&mut place.cursor, self.now());
-        let waiter = &place.waiter;
-        if portion.is_none()
-            && !waiter.is_waiting.swap(true, Ordering::Relaxed)
-            && let Some(group) = state.waiting.get_mut(waiter.group)
-        {
-            group.push(Arc::clone(waiter));
-        }
-        portion
+        let now = state.now;
+        state.broadcast.next(&mut place.cursor, now)
+    }
+
+    /// Players that are told of what is new.
+    #[cfg(test)]
+    pub(super) fn listed(&self) -> usize {
+        self.lock().groups.iter().map(Group::len).sum()
     }
 
     pub(super) fn is_unused(&self) -> bool {
@@ -258,15 +265,18 @@ impl Channel {
         loop {
             time::sleep(self.pace.tick).await;
             let mut state = self.lock();
-            state.broadcast.flush(self.now());
-            state.settle(self.now());
+            state.flush();
             let turn = state.turn;
             state.turn = (turn + 1) % self.pace.groups;
             state.ticks_left -= 1;
             let is_done = state.ticks_left == 0;
-            let woken = state.waiting.get_mut(turn).map(mem::take);
+            let players = state
+                .group(turn)
+                .values()
+                .filter_map(Weak::upgrade)
+                .collect();
             drop(state);
-            woken.into_iter().flatten().for_each(|waiter| waiter.wake());
+            advance(players);
             if is_done {
                 return;
             }
@@ -274,12 +284,22 @@ impl Channel {
     }
 
     /// Passes on what has come in, to everybody at once.
-    fn flush(&self, mut state: MutexGuard<'_, State>) {
-        state.broadcast.flush(self.now());
-        state.settle(self.now());
-        let woken: Vec<_> = state.waiting.iter_mut().map(mem::take).collect();
+    fn flush(self: &Arc<Self>, state: &mut State) {
+        state.flush();
+        // However many frames come at once, the next time players look they get them all.
+        if state.broadcast.players() > 0 && !mem::replace(&mut state.is_due, true) {
+            let channel = Arc::clone(self);
+            tokio::spawn(async move { channel.advance_all() });
+        }
+    }
+
+    fn advance_all(&self) {
+        let mut state = self.lock();
+        state.is_due = false;
+        let players = state.groups.iter().flat_map(Group::values);
+        let players = players.filter_map(Weak::upgrade).collect();
         drop(state);
-        woken.iter().flatten().for_each(|waiter| waiter.wake());
+        advance(players);
     }
 
     fn now(&self) -> Instant {
@@ -293,25 +313,40 @@ impl Channel {
 }
 
 impl State {
+    fn flush(&mut self) {
+        self.broadcast.flush(self.now);
+        self.settle();
+    }
+
     /// Accounts for what is held, and holds less if that is too much.
-    fn settle(&mut self, now: Instant) {
+    fn settle(&mut self) {
         if let Some(share) = self.account.hold(self.broadcast.held_bytes()) {
             // Only what is in a batch can be given up.
-            self.broadcast.flush(now);
+            self.broadcast.flush(self.now);
             self.broadcast.shed(share);
             // There is nothing left to give that could be asked for.
             let _ = self.account.hold(self.broadcast.held_bytes());
         }
     }
-}
 
-impl Waiter {
-    fn wake(&self) {
-        // First, since the player may look, and wait again, at once.
-        self.is_waiting.store(false, Ordering::Relaxed);
-        self.wake.notify_one();
+    /// The group of the player with this number.
+    fn group(&mut self, number: usize) -> &mut Group {
+        let index = number % self.groups.len();
+        self.groups.get_mut(index).expect("there is a group")
     }
 }
+
+/// Lets players have what is new, in tasks that all cores share.
+fn advance(mut players: Vec<Arc<dyn Player>>) {
+    while !players.is_empty() {
+        let rest = players.len().saturating_sub(PLAYERS_PER_TASK);
+        let some = players.split_off(rest);
+        tokio::spawn(async move { some.iter().for_each(|player| player.advance()) });
+    }
+}
+
+/// So many take little enough time not to keep others waiting, and long enough to be worth a task.
+const PLAYERS_PER_TASK: usize = 32;
 
 /// About the shortest time between two groups.
 const TICK: Duration = Duration::from_millis(20);

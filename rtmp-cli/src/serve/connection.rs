@@ -1,6 +1,11 @@
 //! One client: its requests, what it publishes and what it plays.
 
-use std::{fmt, io, net::SocketAddr, sync::Arc};
+use std::{
+    fmt, future, io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::{Context, Poll, Waker, ready},
+};
 
 use rtmp_proto::{
     CloseReason, MessageStreamId, PlayRequest, PublishRequest, Query, RequestError, ServerEvent,
@@ -12,6 +17,7 @@ use tracing::{debug, info};
 
 use super::{
     admission::ConnectionPermit,
+    channel::Player,
     hub::{Hub, Publication, Subscription},
 };
 use crate::{args::Key, description::Description};
@@ -31,17 +37,22 @@ pub(super) async fn serve(
     _permit: ConnectionPermit,
 ) {
     let peer = incoming.peer_addr();
-    let (connection, mut presence) = match incoming.establish().await {
+    // In a box, since what this takes is not to be kept for as long as the connection lasts.
+    let (connection, mut presence) = match Box::pin(incoming.establish()).await {
         Ok(connection) => connection.into_parts(),
         Err(Error::Closed(CloseReason::Local)) => return,
         Err(error) => return info!(%peer, "connection not established: {}", Chain(&error)),
     };
-    let mut client = Client::new(hub, access, connection, peer);
+    let client = Shared::new(hub, access, connection, peer);
     let outcome = client.run(&mut presence).await;
-    client.report(outcome);
+    client.lock().report(outcome);
 }
 
 type Connection = rtmp_tokio::Connection<BoxedTransport, rtmp_proto::Server>;
+
+/// A client, shared by its own task, which waits for the network, and the tasks that bring it frames and
+/// write them while the network takes them.
+struct Shared(Mutex<Client>);
 
 struct Client {
     hub: Arc<Hub>,
@@ -50,8 +61,11 @@ struct Client {
     connection: Connection,
     /// One, nearly always.
     streams: Vec<(MessageStreamId, Activity)>,
-    /// Called when a feed of this client has something, or one of its publications is replaced.
+    /// Called when one of its publications is replaced.
     wake: Arc<Notify>,
+    /// Of its own task.
+    waker: Waker,
+    this: Weak<Shared>,
     /// Why the server itself ended the connection.
     end: Option<&'static str>,
 }
@@ -62,64 +76,121 @@ enum Activity {
     Playing(Subscription),
 }
 
-impl Client {
-    fn new(hub: Arc<Hub>, access: Arc<Access>, connection: Connection, peer: SocketAddr) -> Self {
-        Self {
-            hub,
-            access,
-            peer,
-            connection,
-            streams: Vec::new(),
-            wake: Arc::default(),
-            end: None,
-        }
+impl Shared {
+    fn new(
+        hub: Arc<Hub>,
+        access: Arc<Access>,
+        connection: Connection,
+        peer: SocketAddr,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|this| {
+            Self(Mutex::new(Client {
+                hub,
+                access,
+                peer,
+                connection,
+                streams: Vec::new(),
+                wake: Arc::default(),
+                waker: Waker::noop().clone(),
+                this: Weak::clone(this),
+                end: None,
+            }))
+        })
     }
 
     /// Up to the end of the connection, which a shutdown brings about in good order.
-    async fn run(&mut self, presence: &mut Presence) -> Result<CloseReason, Error> {
+    async fn run(&self, presence: &mut Presence) -> Result<CloseReason, Error> {
         tokio::select! {
             outcome = self.serve() => return outcome,
             () = presence.stopping() => {}
         }
         // Everything published has been passed on; players get it, and what others still pass on.
-        self.stop_publishing(|_| true);
+        self.lock().stop_publishing(|_| true);
         presence.set_sourceless();
-        if !self.streams.is_empty() {
+        if !self.lock().streams.is_empty() {
             tokio::select! {
                 outcome = self.serve() => return outcome,
                 () = presence.stopping() => {}
             }
-            while self.fill_output() {
-                self.connection.flush_to(OUTPUT_LOW).await?;
-            }
+            future::poll_fn(|cx| self.lock().poll_rest(cx)).await?;
         }
-        self.connection.close().await?;
+        future::poll_fn(|cx| self.lock().connection.poll_close(cx)).await?;
         Ok(CloseReason::Local)
     }
 
     /// Up to the end that the client brings about.
-    async fn serve(&mut self) -> Result<CloseReason, Error> {
+    async fn serve(&self) -> Result<CloseReason, Error> {
+        let wake = Arc::clone(&self.lock().wake);
         loop {
             // One read may hold thousands of frames, each for hundreds of players: without a pause
             // between them, a few such publishers would keep everybody else waiting.
             consume_budget().await;
-            let event = if self.fill_output() {
-                self.connection.next_event_or_room(OUTPUT_LOW).await?
-            } else {
-                tokio::select! {
-                    event = self.connection.next_event() => Some(event?),
-                    () = self.wake.notified() => None,
-                }
+            let event = tokio::select! {
+                event = future::poll_fn(|cx| self.lock().poll_event(cx)) => Some(event?),
+                () = wake.notified() => None,
             };
+            let mut client = self.lock();
             match event {
                 Some(ServerEvent::Closed(reason)) => return Ok(reason),
-                Some(event) => match self.on_event(event) {
+                Some(event) => match client.on_event(event) {
                     // It has ended meanwhile, and why is its last event.
                     Err(Error::Request(RequestError::Closed)) => {}
                     outcome => outcome?,
                 },
-                None => self.check_streams(),
+                None => client.check_streams(),
             }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Client> {
+        // Whoever panics with it ends the client, or is its publisher.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Player for Shared {
+    fn advance(&self) {
+        self.lock().advance();
+    }
+}
+
+impl Client {
+    /// The next event. Meanwhile sends what there is to play.
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<ServerEvent, Error>> {
+        self.waker.clone_from(cx.waker());
+        loop {
+            let has_more = self.fill_output();
+            let event = self.connection.poll_event(cx);
+            let has_room = self.connection.session().queued_len() <= OUTPUT_LOW;
+            if event.is_ready() || !(has_more && has_room) {
+                return event;
+            }
+        }
+    }
+
+    /// Sends what there is to play, for the last time.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        while self.fill_output() {
+            ready!(self.connection.poll_flush_to(cx, OUTPUT_LOW))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends what is new while the network takes it. What it does not take at once is left to the
+    /// client's own task.
+    fn advance(&mut self) {
+        if self.connection.session().queued_len() > 0 {
+            // That task waits for the network, and then looks for more.
+            return;
+        }
+        let has_more = self.fill_output();
+        if self.connection.session().queued_len() == 0 {
+            return;
+        }
+        let mut cx = Context::from_waker(&self.waker);
+        let flushed = self.connection.poll_flush_to(&mut cx, 0);
+        if has_more || !matches!(flushed, Poll::Ready(Ok(()))) {
+            self.waker.wake_by_ref();
         }
     }
 
@@ -226,7 +297,7 @@ impl Client {
         let stream = request.stream();
         // What it has played so far makes room for what it wants to play.
         self.stop(stream);
-        let subscription = match self.hub.play(&name, Arc::clone(&self.wake)) {
+        let subscription = match self.hub.play(&name, self.this.clone()) {
             Ok(subscription) => subscription,
             Err(refusal) => {
                 info!(%peer, %name, "player rejected: {}", refusal.reason());
@@ -293,7 +364,7 @@ impl Client {
     }
 
     /// One line about the end of the connection, and of each stream it still had.
-    fn report(mut self, outcome: Result<CloseReason, Error>) {
+    fn report(&mut self, outcome: Result<CloseReason, Error>) {
         let peer = self.peer;
         let reason = match (self.end, &outcome) {
             (Some(end), _) => end.to_owned(),
@@ -389,7 +460,7 @@ mod tests {
     async fn floods_leave_time_for_others() {
         let hub = hub();
         let name = StreamTarget::new("live", "stream").name;
-        let mut player = hub.play(&name, Arc::default()).unwrap();
+        let mut player = hub.play(&name, nobody()).unwrap();
         assert!(player.next().is_none());
         let (here, there) = tokio::io::duplex(1 << 20);
         let serving = task::spawn(async move { client(hub, there).serve().await });
@@ -411,7 +482,7 @@ mod tests {
     async fn the_end_is_told_whatever_comes_with_it() {
         let question = hex("03 000000 00000E 14 00000000  02 0001 78  00 3FF0000000000000  05");
         let (here, mut there) = tokio::io::duplex(8192);
-        let mut client = client(hub(), here);
+        let client = client(hub(), here);
         let mut serving = std::pin::pin!(client.serve());
         let mut bytes = vec![0; 1 + 2 * 1536];
         bytes[0] = 3;
@@ -431,12 +502,53 @@ mod tests {
         assert_eq!(reason, CloseReason::Timeout(Timeout::Request));
     }
 
+    /// What the network does not take from those who pass frames on, the player's own task writes.
+    #[tokio::test]
+    async fn narrow_networks_get_everything() {
+        let hub = hub();
+        let (here, there) = tokio::io::duplex(1000);
+        let shared = client(Arc::clone(&hub), there);
+        let serving = task::spawn(async move { shared.serve().await });
+        let config = Arc::new(ClientConfig::default());
+        let mut connection = rtmp_tokio::Connection::new(here, config).unwrap();
+        let now = connection.now();
+        let url = "rtmp://host/live/stream".parse().unwrap();
+        connection.session().play_from(now, &url).unwrap();
+        while !matches!(
+            connection.next_event().await.unwrap(),
+            ClientEvent::Playing { .. }
+        ) {}
+        let name = StreamTarget::new("live", "stream").name;
+        let publication = hub.publish(&name, Arc::default()).unwrap();
+        let frame = |n: u8| {
+            let mut payload = vec![0xAF, 1, n];
+            payload.resize(700, 0);
+            Frame::audio(Timestamp::ZERO, payload.into())
+        };
+        for n in 0..=u8::MAX {
+            publication.push(&frame(n));
+            if n % 8 == 0 {
+                task::yield_now().await;
+            }
+        }
+        let mut received = Vec::new();
+        while received.len() <= usize::from(u8::MAX) {
+            match connection.next_event().await.unwrap() {
+                ClientEvent::Frame { frame, .. } if frame.is_audio() => received.push(frame),
+                _ => {}
+            }
+        }
+        assert!(received.into_iter().eq((0..=u8::MAX).map(frame)));
+        drop(connection);
+        serving.await.unwrap().unwrap();
+    }
+
     /// The newest wins among the streams of one connection too, which goes on.
     #[tokio::test]
     async fn a_client_takes_over_from_itself() {
         let hub = hub();
         let mut player = hub
-            .play(&StreamTarget::new("live", "stream").name, Arc::default())
+            .play(&StreamTarget::new("live", "stream").name, nobody())
             .unwrap();
         assert!(player.next().is_none());
         let (here, there) = tokio::io::duplex(1 << 20);
@@ -500,14 +612,18 @@ mod tests {
         frames
     }
 
-    fn client(hub: Arc<Hub>, transport: tokio::io::DuplexStream) -> Client {
+    fn nobody() -> Weak<dyn Player> {
+        Weak::<Shared>::new()
+    }
+
+    fn client(hub: Arc<Hub>, transport: tokio::io::DuplexStream) -> Arc<Shared> {
         let access = Arc::new(Access {
             publish_key: None,
             play_key: None,
         });
         let transport: BoxedTransport = Box::new(transport);
         let connection = Connection::new(transport, Arc::default()).unwrap();
-        Client::new(hub, access, connection, ([127, 0, 0, 1], 1).into())
+        Shared::new(hub, access, connection, ([127, 0, 0, 1], 1).into())
     }
 
     /// Publishes frames in one write.

@@ -17,7 +17,7 @@ use tokio::{sync::Notify, task::JoinSet, time};
 
 use super::{
     admission::{Admission, Refusal},
-    channel::{Channel, Pace, Place, Publisher},
+    channel::{Channel, Pace, Place, Player, Publisher},
     feed::Feed,
     permit::Permit,
     recorder,
@@ -90,12 +90,12 @@ impl Hub {
         })
     }
 
-    /// Plays `name`, whether it has a publisher or not, unless there are too many players. `wake` is
-    /// called when there is something new.
+    /// Plays `name`, whether it has a publisher or not, unless there are too many players. `player` is
+    /// told when there may be something new.
     pub(super) fn play(
         self: &Arc<Self>,
         name: &StreamName,
-        wake: Arc<Notify>,
+        player: Weak<dyn Player>,
     ) -> Result<Subscription, Refusal> {
         // Nobody else joins while this is held.
         let mut channels = self.lock();
@@ -104,7 +104,7 @@ impl Hub {
         let channel = self.channel(&mut channels, name);
         Ok(Subscription {
             hub: Arc::clone(self),
-            place: channel.join(wake),
+            place: channel.join(player),
             channel,
             _permit: permit,
         })
@@ -284,6 +284,16 @@ mod tests {
         StreamTarget::new("live", "stream").name
     }
 
+    impl Player for Notify {
+        fn advance(&self) {
+            self.notify_one();
+        }
+    }
+
+    fn nobody() -> Weak<dyn Player> {
+        Weak::<Notify>::new()
+    }
+
     fn key_frame() -> Frame {
         Frame::video(Timestamp::ZERO, Bytes::from_static(&[0x17, 1, 0, 0, 0, 1]))
     }
@@ -298,7 +308,7 @@ mod tests {
         let forgotten = Arc::new(Channel::new(name(), pace, ChunkSize::INITIAL, account));
         let publication = hub.publish(&name(), Arc::default()).unwrap();
         hub.tidy(&forgotten);
-        let mut player = hub.play(&name(), Arc::default()).unwrap();
+        let mut player = hub.play(&name(), nobody()).unwrap();
         publication.push(&key_frame());
         match player.next() {
             Some(Portion::Frame(frame)) => assert_eq!(frame, key_frame()),
@@ -317,7 +327,8 @@ mod tests {
         let mut players: Vec<_> = (0..4)
             .map(|_| {
                 let wake = Arc::new(Notify::new());
-                let mut player = hub.play(&name(), Arc::clone(&wake)).unwrap();
+                let listener: Arc<dyn Player> = wake.clone();
+                let mut player = hub.play(&name(), Arc::downgrade(&listener)).unwrap();
                 assert!(player.next().is_none());
                 (player, wake)
             })
@@ -343,6 +354,19 @@ mod tests {
                     .is_err()
             );
         }
+    }
+
+    /// Coming and going leaves nothing behind, be it that nobody publishes.
+    #[tokio::test]
+    async fn players_leave_nothing_behind() {
+        let hub = hub();
+        let mut first = hub.play(&name(), nobody()).unwrap();
+        assert!(first.next().is_none());
+        for _ in 0..100 {
+            let mut player = hub.play(&name(), nobody()).unwrap();
+            assert!(player.next().is_none());
+        }
+        assert_eq!(first.channel.listed(), 1);
     }
 
     /// What comes after a recording has failed does not wait for it.
@@ -397,7 +421,7 @@ mod tests {
             limits.max_players_per_stream = Maximum::from(2);
         });
         let other = StreamTarget::new("live", "other").name;
-        let play = |name: &StreamName| hub.play(name, Arc::default());
+        let play = |name: &StreamName| hub.play(name, nobody());
         let first = play(&name()).unwrap();
         let _second = play(&name()).unwrap();
         assert_eq!(play(&name()).err(), Some(Refusal::StreamIsFull));
@@ -419,7 +443,7 @@ mod tests {
             .map(|n| {
                 let name = StreamTarget::new("live", &format!("stream{n}")).name;
                 let publication = hub.publish(&name, Arc::default()).unwrap();
-                let mut players = [(); 2].map(|()| hub.play(&name, Arc::default()).unwrap());
+                let mut players = [(); 2].map(|()| hub.play(&name, nobody()).unwrap());
                 for player in &mut players {
                     assert!(player.next().is_none());
                 }
@@ -466,7 +490,7 @@ mod tests {
             ..policy()
         });
         let publication = hub.publish(&name(), Arc::default()).unwrap();
-        let mut player = hub.play(&name(), Arc::default()).unwrap();
+        let mut player = hub.play(&name(), nobody()).unwrap();
         assert!(player.next().is_none());
         let mut payload = vec![0xAF, 1];
         payload.resize(100_000, 0);
