@@ -1,4 +1,6 @@
-//! What the two programs share: the stream, and the measure.
+//! What the programs share: the stream, clients, and the measure.
+
+mod link;
 
 use std::{
     fs,
@@ -7,6 +9,8 @@ use std::{
 
 use bytes::{BufMut, Bytes, BytesMut};
 use rtmp_proto::{Timestamp, flv::Frame};
+
+pub use link::{Link, publish};
 
 /// A stream of 30 pictures and 43 packets of sound a second.
 #[derive(Clone, Copy, Debug)]

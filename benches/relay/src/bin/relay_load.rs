@@ -3,21 +3,18 @@
 
 use std::{
     collections::BTreeMap,
-    io::{ErrorKind, Read, Write},
+    io::{ErrorKind, Read},
     net::TcpStream,
-    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
-use bytes::{Buf, BytesMut};
+use anyhow::bail;
+use bytes::Buf;
 use clap::Parser;
 use mio::{Events, Interest, Poll, Token};
-use rtmp_proto::{
-    ClientEvent, ClientSession, Instant as Moment, MessageStreamId, RtmpUrl, Session, Timestamp,
-};
-use rtmp_relay_bench::{Mark, Pattern, cpu_time, memory, nanos_since};
+use rtmp_proto::{ClientEvent, ClientSession, Instant as Moment, RtmpUrl};
+use rtmp_relay_bench::{Link, Mark, Pattern, cpu_time, memory, nanos_since, publish};
 
 #[derive(Debug, Parser)]
 struct Args {
@@ -212,93 +209,6 @@ impl Sample {
         }
         Ok(())
     }
-}
-
-/// A session over a blocking socket.
-struct Link {
-    socket: TcpStream,
-    session: ClientSession,
-    input: BytesMut,
-    origin: Instant,
-}
-
-impl Link {
-    fn connect(url: &RtmpUrl, origin: Instant) -> anyhow::Result<Self> {
-        let socket = TcpStream::connect((url.host(), url.port())).context("cannot connect")?;
-        socket.set_nodelay(true)?;
-        let now = Moment::from_origin(origin.elapsed());
-        Ok(Self {
-            socket,
-            session: Session::new(now, Arc::default(), [7; 32]),
-            input: BytesMut::new(),
-            origin,
-        })
-    }
-
-    fn now(&self) -> Moment {
-        Moment::from_origin(self.origin.elapsed())
-    }
-
-    fn next_event(&mut self) -> anyhow::Result<ClientEvent> {
-        let mut buffer = [0; 4096];
-        loop {
-            let now = self.now();
-            self.session.handle_input(now, &mut self.input);
-            let event = self.session.poll_event();
-            self.write()?;
-            match event {
-                Some(ClientEvent::Closed(reason)) => bail!("session ended: {reason}"),
-                Some(event) => return Ok(event),
-                None => {}
-            }
-            match self.socket.read(&mut buffer)? {
-                0 => bail!("connection closed by the relay"),
-                count => self
-                    .input
-                    .extend_from_slice(buffer.get(..count).unwrap_or_default()),
-            }
-        }
-    }
-
-    fn write(&mut self) -> anyhow::Result<()> {
-        while let Some(mut transmit) = self.session.poll_transmit() {
-            let written = self.socket.write(transmit.chunk())?;
-            transmit.advance(written);
-        }
-        Ok(())
-    }
-}
-
-/// Publishes up to the end of the program.
-fn publish(url: &RtmpUrl, pattern: Pattern, origin: Instant) -> anyhow::Result<()> {
-    let mut link = Link::connect(url, origin)?;
-    let now = link.now();
-    link.session.publish_to(now, url)?;
-    let stream: MessageStreamId = loop {
-        if let ClientEvent::Publishing { stream } = link.next_event()? {
-            break stream;
-        }
-    };
-    let begin = Instant::now();
-    let messages = pattern.second();
-    let mut number = 0;
-    for second in 0..u32::MAX {
-        for &(at, length) in &messages {
-            let at = u64::from(second) * 1000 + at;
-            let moment = begin + Duration::from_millis(at);
-            thread::sleep(moment.saturating_duration_since(Instant::now()));
-            let mark = Mark {
-                number,
-                sent_nanos: nanos_since(origin),
-            };
-            number += 1;
-            let timestamp = Timestamp::from_millis(u32::try_from(at)?);
-            link.session
-                .send_frame(stream, &pattern.frame(timestamp, length, mark))?;
-            link.write()?;
-        }
-    }
-    Ok(())
 }
 
 #[derive(Default)]
