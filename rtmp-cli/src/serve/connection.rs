@@ -143,7 +143,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, Client> {
-        // Whoever panics with it ends the client, or is its publisher.
+        // A panic is a bug, and no reason to fail elsewhere too.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

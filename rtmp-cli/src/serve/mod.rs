@@ -5,8 +5,9 @@
 //!                                      \--> recorder
 //! ```
 //!
-//! The publisher's task appends each frame to its channel, which wakes the players' tasks; each reads
-//! at its own pace, so a slow player holds up nobody.
+//! The publisher's task appends each frame to its channel. A few tasks take what is new to all players,
+//! and write it while their sockets have room; where one has none, the player's own task goes on, at the
+//! player's pace. So a slow player holds up nobody, and a quick one needs no task to be woken.
 
 mod admission;
 mod channel;
