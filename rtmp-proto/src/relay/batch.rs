@@ -71,12 +71,15 @@ impl Batch {
 
     /// Those of `batches`, which are for this chunk size, one after the other.
     pub(super) fn join(batches: &[&Self], chunk_size: ChunkSize) -> Self {
-        let mut queue = SendQueue::coalescing(COALESCED_LEN);
+        let pieces = || batches.iter().flat_map(|batch| &batch.wire.pieces);
+        let copied = pieces().filter(|piece| piece.len() < COALESCED_LEN);
+        let room = copied.map(Bytes::len).sum();
+        let mut queue = SendQueue::coalescing(COALESCED_LEN, room);
         let mut counts = MessageCounts::default();
+        for piece in pieces() {
+            queue.share(piece.clone());
+        }
         for batch in batches {
-            for piece in &batch.wire.pieces {
-                queue.share(piece.clone());
-            }
             counts.add(&batch.wire.counts);
         }
         let frames = batches.iter().flat_map(|batch| batch.frames()).cloned();

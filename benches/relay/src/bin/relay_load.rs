@@ -28,6 +28,10 @@ struct Args {
     /// For how many seconds to measure.
     #[arg(long, default_value = "10")]
     seconds: u64,
+    /// Seconds before that, in which players catch up with what was sent while others joined: the more of
+    /// them there are, the longer it takes.
+    #[arg(long, default_value = "3")]
+    settle: u64,
     /// The relay's process, whose CPU time is measured.
     #[arg(long)]
     pid: Option<u32>,
@@ -70,7 +74,7 @@ fn main() -> anyhow::Result<()> {
     read_until(
         &mut poll,
         &mut players,
-        Instant::now() + SETTLING,
+        Instant::now() + Duration::from_secs(args.settle),
         &mut measure,
     )?;
     let mut measure = Measure::default();
@@ -247,6 +251,3 @@ impl Measure {
 
 /// One of so many players is looked at closely.
 const SAMPLED: usize = 50;
-
-/// Before the measurement.
-const SETTLING: Duration = Duration::from_secs(3);
