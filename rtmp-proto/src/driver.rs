@@ -2,7 +2,7 @@
 
 use core::{mem, time::Duration};
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 
 use crate::{
     session::{Role, Session},
@@ -49,6 +49,8 @@ pub struct Driver<R: Role> {
     session: Session<R>,
     /// Bytes read and not yet taken by the session.
     input: BytesMut,
+    /// It fills most of its memory, so payloads may stay in it.
+    is_dense: bool,
     read_size: usize,
     /// An event of the closed session that may be its last.
     held: Option<R::Event>,
@@ -79,6 +81,7 @@ impl<R: Role> Driver<R> {
         Self {
             session,
             input: BytesMut::new(),
+            is_dense: false,
             read_size: READ_SIZE_MIN,
             held: None,
             ending: Ending::NotYet,
@@ -162,8 +165,13 @@ impl<R: Role> Driver<R> {
     /// Hands bytes read before to the session; whether it took any.
     pub fn feed(&mut self, now: Instant) -> bool {
         let can_take = !self.input.is_empty() && self.session.wants_read();
-        if can_take {
+        if can_take && self.is_dense {
             self.session.handle_input(now, &mut self.input);
+        } else if can_take {
+            let mut input = &*self.input;
+            self.session.handle_input(now, &mut input);
+            let taken = self.input.len() - input.len();
+            self.input.advance(taken);
         }
         can_take
     }
@@ -193,6 +201,8 @@ impl<R: Role> Driver<R> {
 
     /// Bytes were read, into [`take_buffer`](Self::take_buffer) or elsewhere: a slice is copied. No
     /// bytes are no end of input, that is [`handle_eof`](Self::handle_eof).
+    ///
+    /// A payload may stay in the buffer, which it then keeps in memory: at most four times its length.
     pub fn handle_input(&mut self, now: Instant, input: impl Into<BytesMut>) {
         let input = input.into();
         if input.len() >= self.read_size {
@@ -203,8 +213,10 @@ impl<R: Role> Driver<R> {
         }
         if self.input.is_empty() {
             self.input = input;
+            self.is_dense = 2 * self.input.len() >= self.input.capacity();
         } else {
             self.input.extend_from_slice(&input);
+            self.is_dense = false;
         }
         self.feed(now);
     }

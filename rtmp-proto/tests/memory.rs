@@ -8,8 +8,8 @@ use bytes::Bytes;
 use common::scripted::{COMMANDS, Scripted, app, command, handshake};
 use peak_alloc::PeakAlloc;
 use rtmp_proto::{
-    ClientConfig, ClientSession, Instant, Limits, MessageStreamId, Role, ServerConfig, ServerEvent,
-    ServerSession, Session, SessionState, Timestamp,
+    ClientConfig, ClientSession, Driver, Instant, Limits, MessageStreamId, Role, Server,
+    ServerConfig, ServerEvent, ServerSession, Session, SessionState, Timestamp,
     amf::{Object, Value},
     flv::Frame,
     message::AggregateBuilder,
@@ -28,6 +28,9 @@ fn allocations_are_bounded() {
     tiny_messages();
     aggregates();
     nothing_is_left_behind();
+    kept_frames();
+    kept_frame_of_many();
+    kept_frame_of_a_short_read();
 }
 
 /// What every connection costs.
@@ -302,6 +305,126 @@ fn nothing_is_left_behind() {
                 "{kind} {payload:x?}: {before} {after}"
             );
         }
+    }
+}
+
+/// A group of pictures with its audio takes at most 1.5 times its payload, however frames are cut and
+/// read.
+fn kept_frames() {
+    for chunk_size in [128, 4096, 60_000] {
+        for (frame, key) in [(2000, 9000), (15_000, 60_000), (100_000, 400_000)] {
+            for step in [1460, 16_384, 262_144] {
+                let wire = media(frame, key, chunk_size);
+                let mut frames = Vec::with_capacity(200);
+                let before = ALLOCATOR.current_usage();
+                let mut driver = publishing();
+                read(&mut driver, &wire, step, &mut frames);
+                drop(driver);
+                let kept = ALLOCATOR.current_usage() - before;
+                let payload: usize = frames.iter().map(Bytes::len).sum();
+                assert_eq!(frames.len(), 146);
+                assert!(
+                    2 * kept <= 3 * payload,
+                    "frames of {frame} in chunks of {chunk_size}, reads of {step}: {kept} for {payload}"
+                );
+            }
+        }
+    }
+}
+
+/// One frame alone keeps at most four times its length, though it may be a slice of what was read.
+fn kept_frame_of_many() {
+    for (frame, key) in [(2000, 9000), (15_000, 60_000), (100_000, 400_000)] {
+        for step in [1460, 16_384, 262_144] {
+            let wire = media(frame, key, 0xFF_FFFF);
+            for chosen in 0..146 {
+                let mut frames = Vec::with_capacity(200);
+                let before = ALLOCATOR.current_usage();
+                let mut driver = publishing();
+                read(&mut driver, &wire, step, &mut frames);
+                drop(driver);
+                let chosen = frames.swap_remove(chosen);
+                frames.clear();
+                let kept = ALLOCATOR.current_usage() - before;
+                let len = chosen.len();
+                assert!(kept <= 4 * len + 64, "{len} keeps {kept}");
+            }
+        }
+    }
+}
+
+/// The same for one that comes alone when reads have become large.
+fn kept_frame_of_a_short_read() {
+    let large = media(15_000, 60_000, 0xFF_FFFF);
+    let alone = chunks(6, 9, 5000, 0xFF_FFFF);
+    let mut frames = Vec::with_capacity(200);
+    let before = ALLOCATOR.current_usage();
+    let mut driver = publishing();
+    read(&mut driver, &large, usize::MAX, &mut frames);
+    frames.clear();
+    read(&mut driver, &alone, usize::MAX, &mut frames);
+    drop(driver);
+    let kept = ALLOCATOR.current_usage() - before;
+    assert_eq!(frames.iter().map(Bytes::len).collect::<Vec<_>>(), [5000]);
+    assert!(kept <= 4 * 5000, "{kept}");
+}
+
+/// 2 s of video and audio behind a key frame, on chunk streams of their own. Lengths are averages,
+/// a quarter more or less.
+fn media(frame: usize, key: usize, chunk_size: usize) -> Vec<u8> {
+    let mut wire = vec![2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0];
+    wire.extend(u32::try_from(chunk_size).unwrap().to_be_bytes());
+    let mut noise = 1_u64;
+    let mut audio = 0;
+    for index in 0..60 {
+        noise = noise
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let average = if index == 0 { key } else { frame };
+        let len = average * 3 / 4 + (noise >> 33) as usize % (average / 2);
+        wire.extend(chunks(6, 9, len, chunk_size));
+        while audio < (index + 1) * 86 / 60 {
+            wire.extend(chunks(4, 8, 370, chunk_size));
+            audio += 1;
+        }
+    }
+    wire
+}
+
+fn chunks(csid: u8, message_type: u8, len: usize, chunk_size: usize) -> Vec<u8> {
+    let mut wire = begin(csid, len, message_type, len.min(chunk_size));
+    // The stream on which it is published.
+    if let Some(stream) = wire.get_mut(8) {
+        *stream = 1;
+    }
+    let mut sent = chunk_size;
+    while sent < len {
+        wire.push(0xC0 | csid);
+        wire.extend(vec![0x17; chunk_size.min(len - sent)]);
+        sent += chunk_size;
+    }
+    wire
+}
+
+fn publishing() -> Driver<Server> {
+    Driver::new(Scripted::publishing().session)
+}
+
+/// Reads `wire` as adapters do, up to `step` bytes at a time, and adds payloads to `frames`.
+fn read(driver: &mut Driver<Server>, mut wire: &[u8], step: usize, frames: &mut Vec<Bytes>) {
+    let now = Instant::ORIGIN;
+    while !wire.is_empty() {
+        let mut buffer = driver.take_buffer();
+        let (piece, rest) = wire.split_at(wire.len().min(step).min(buffer.capacity()));
+        buffer.extend_from_slice(piece);
+        wire = rest;
+        driver.handle_input(now, buffer);
+        while let Some(event) = driver.poll_event(now) {
+            if let ServerEvent::Frame { frame, .. } = event {
+                frames.push(frame.payload);
+            }
+        }
+        assert!(!driver.session().is_closed());
     }
 }
 

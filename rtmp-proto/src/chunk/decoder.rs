@@ -463,7 +463,8 @@ enum Progress {
 }
 
 /// Decides whether a payload may be a slice of the input, where that is a `Bytes` or a `BytesMut`,
-/// which then stays in memory as long as the payload.
+/// which then stays in memory as long as the payload. Only what is left of it can be seen, so whoever
+/// reads into more memory than comes to be filled has to pass on a slice.
 #[derive(Default)]
 struct Slicing {
     /// Bytes of the input when it was last filled, by what can be seen of it.
