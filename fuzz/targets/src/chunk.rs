@@ -58,7 +58,7 @@ fn send_messages(u: &mut Unstructured<'_>) -> Result<()> {
     let mut messages = Vec::new();
     let mut turns = Vec::new();
     let mut time = 0_u32;
-    while !u.is_empty() && messages.len() < 50 {
+    while !u.is_empty() && messages.len() < 20 {
         let csid = match u.arbitrary()? {
             true => u.int_in_range(2..=70)?,
             false => u.int_in_range(2..=ChunkStreamId::MAX.get())?,
