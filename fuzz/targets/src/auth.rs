@@ -121,8 +121,10 @@ fn connect(params: ConnectParams) -> Option<ConnectRequest> {
         while !input.is_empty() {
             server.handle_input(now, &mut input);
             while let Some(event) = server.poll_event() {
-                if let ServerEvent::Connect(request) = event {
-                    return Some(request);
+                match event {
+                    ServerEvent::Connect(request) => return Some(request),
+                    ServerEvent::Closed(_) => return None,
+                    _ => {}
                 }
             }
         }

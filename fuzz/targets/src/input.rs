@@ -83,7 +83,12 @@ pub(crate) fn small_limits() -> Limits {
     limits.message_len = 10_000;
     limits.incomplete_bytes = 20_000;
     limits.incomplete_messages = 4;
+    limits.chunk_streams = 10;
     limits.chunks_per_message = 200;
+    limits.aggregate_parts = 3;
+    limits.before_connect.message_len = 2000;
+    limits.before_connect.incomplete_bytes = 4000;
+    limits.before_connect.chunk_streams = 4;
     limits.command = small(AmfLimits::COMMAND);
     limits.data = small(AmfLimits::DATA);
     limits.message_streams = 3;

@@ -211,7 +211,10 @@ impl World {
                 drop(server.reject(now, request, status));
             }
             Some(ServerEvent::Connect(request)) if u.ratio(1, 4)? => {
-                let status = Status::error(StatusCode::new(text(u)?), text(u)?);
+                // Clients take no long ones before they are connected.
+                let [code, description]: [String; 2] =
+                    [text(u)?, text(u)?].map(|text| text.chars().take(99).collect());
+                let status = Status::error(StatusCode::new(code), description);
                 drop(server.reject(now, request, status));
             }
             Some(event) if u.ratio(1, 4)? => drop(server.answer_by_default(now, event)),
