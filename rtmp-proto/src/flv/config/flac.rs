@@ -31,7 +31,7 @@ impl FlacConfig {
     ///
     /// # Errors
     ///
-    /// If it is cut off or begins with another block.
+    /// If it is cut off or begins with another block, or the STREAMINFO itself begins with "fLaC".
     pub fn decode(record: &[u8]) -> Result<Self, ConfigError> {
         // A bare STREAMINFO does not begin with "fLaC": its greatest block would be smaller than its
         // least.
@@ -45,6 +45,9 @@ impl FlacConfig {
             (false, _) => return Err(ConfigError::Truncated),
         };
         let stream_info = stream_info.first_chunk().ok_or(ConfigError::Truncated)?;
+        if stream_info.starts_with(MAGIC) {
+            return Err(ConfigError::Invalid);
+        }
         Ok(Self::new(*stream_info))
     }
 
@@ -131,6 +134,16 @@ mod tests {
         assert_eq!(FlacConfig::decode(&comment), Err(ConfigError::Invalid));
     }
 
+    /// Its greatest block would be smaller than its least, and written bare it could not be told from
+    /// the magic.
+    #[test]
+    fn stream_information_that_begins_like_the_magic() {
+        let mut stream_info = RECORD;
+        stream_info[..4].copy_from_slice(MAGIC);
+        let specified = FlacConfig::new(stream_info).encode_as_specified();
+        assert_eq!(FlacConfig::decode(&specified), Err(ConfigError::Invalid));
+    }
+
     proptest! {
         #[test]
         fn any_record_is_read_or_refused(record: Vec<u8>) {
@@ -143,6 +156,7 @@ mod tests {
         fn any_stream_info_round_trips(stream_info: [u8; 34]) {
             let config = FlacConfig::new(stream_info);
             prop_assert!((1..=8).contains(&config.channels()));
+            prop_assume!(!stream_info.starts_with(MAGIC));
             prop_assert_eq!(FlacConfig::decode(&config.encode_as_specified()), Ok(config));
         }
     }
