@@ -32,11 +32,11 @@
 //! * An array that has both named properties and elements is an [`EcmaArray`](Value::EcmaArray) in
 //!   which the elements come last, named by their ordinals. An array that is empty is a
 //!   [`StrictArray`](Value::StrictArray).
-//! * Of an anonymous object all properties are dynamic. One of a class with an empty name is
-//!   anonymous.
+//! * Of an anonymous object all properties are dynamic, or all are sealed if one has an empty name. One
+//!   of a class with an empty name is anonymous.
 //!
-//! And what this version cannot express is left out: properties with an empty name, the time zone of
-//! a [`Date`]. [`Unsupported`](Value::Unsupported), and what is longer than 2^28-1 bytes or
+//! And what this version cannot express is left out: properties of arrays with an empty name, the time
+//! zone of a [`Date`]. [`Unsupported`](Value::Unsupported), and what is longer than 2^28-1 bytes or
 //! elements, becomes undefined.
 
 use alloc::{
@@ -640,11 +640,7 @@ impl<'v, 'o> Encoder<'v, 'o> {
             }
             Value::StrictArray(values) => self.strict_array(values),
             Value::EcmaArray(properties) => self.ecma_array(properties),
-            Value::Object(properties) => {
-                self.out.push(OBJECT);
-                self.traits("", Vec::new(), true);
-                self.properties(properties.iter());
-            }
+            Value::Object(properties) => self.object(properties),
             Value::TypedObject(object) => self.typed_object(object),
             Value::Vector(vector) => self.vector(vector),
             Value::Dictionary(dictionary) => self.dictionary(dictionary),
@@ -774,6 +770,20 @@ impl<'v, 'o> Encoder<'v, 'o> {
         if self.begin(ARRAY, count) {
             self.properties(properties.iter().take(named));
             self.values(properties.iter().skip(named).map(|(_, value)| value));
+        }
+    }
+
+    /// All properties are dynamic, unless one has an empty name, which only traits can declare.
+    fn object(&mut self, properties: &'v Object) {
+        let has_empty_name = properties.iter().any(|(name, _)| name.is_empty());
+        self.out.push(OBJECT);
+        if has_empty_name && properties.len() <= SEALED_LEN_MAX {
+            let names = properties.iter().map(|(name, _)| name).collect();
+            self.traits("", names, false);
+            self.values(properties.iter().map(|(_, value)| value));
+        } else {
+            self.traits("", Vec::new(), true);
+            self.properties(properties.iter());
         }
     }
 

@@ -199,9 +199,15 @@ fn anonymous_objects() {
         decode_one(&hex!("0A 13 01 03 61 03")),
         Ok(Object::new().with("a", true).into())
     );
-    // An empty name would be the end.
-    let nameless = Object::new().with("", 1).with("a", true);
-    assert_eq!(encoded(&nameless.into()), hex!("0A 0B 01 03 61 03 01"));
+}
+
+/// Among dynamic properties an empty name would be their end.
+#[test]
+fn sealed_properties_without_a_name() {
+    round_trips(
+        &hex!("0A 23 01 01 03 61 04 01 03"),
+        Object::new().with("", 1).with("a", true),
+    );
 }
 
 /// AMF3-22, AMF3-25, AMF3-26 [AMF3 §3.12]
