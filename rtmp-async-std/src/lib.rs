@@ -22,6 +22,8 @@ mod error;
 mod reconnecting;
 mod server;
 #[cfg(feature = "async-std")]
+mod sign_in;
+#[cfg(feature = "async-std")]
 mod socket;
 mod timer;
 #[cfg(feature = "async-std")]

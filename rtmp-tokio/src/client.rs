@@ -4,15 +4,12 @@ use std::{future, pin::pin, sync::Arc, task::Poll};
 
 use rtmp_proto::{
     Client, ClientConfig, ClientEvent, ConnectParams, MessageStreamId, Playback, RtmpUrl,
-    SEND_AHEAD, SendError, Stats, auth, flv::Frame,
+    SEND_AHEAD, SendError, Stats, flv::Frame,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    connection::Connection,
-    error::Error,
-    tls,
-    transport::{BoxedTransport, dial},
+    connection::Connection, error::Error, sign_in::sign_in, tls, transport::BoxedTransport,
 };
 
 /// Publishes one stream.
@@ -23,8 +20,8 @@ pub struct Publisher<T = BoxedTransport> {
 }
 
 impl Publisher {
-    /// Connects to the host of `url` and publishes to it. If the server wants a user and a password, with those
-    /// of `url`, which takes up to three connections.
+    /// Connects to the host of `url` and publishes to it. If the server wants a user and a password,
+    /// with those of `url`, which takes up to three connections.
     ///
     /// # Errors
     ///
@@ -48,15 +45,10 @@ impl Publisher {
         tls: Option<&tls::Connector>,
         params: ConnectParams,
     ) -> Result<Self, Error> {
-        let mut auth = auth::Client::of(url);
-        loop {
-            let io = dial(url, tls, config.dial_timeout).await?;
-            let params = auth.params(params.clone());
-            match Self::with_params(io, url, Arc::clone(&config), params).await {
-                Err(error) => error.answered_by(&mut auth)?,
-                connected => return connected,
-            }
-        }
+        sign_in(url, config.dial_timeout, tls, &params, |io, params| {
+            Self::with_params(io, url, Arc::clone(&config), params)
+        })
+        .await
     }
 }
 
@@ -199,15 +191,10 @@ impl Player {
         tls: Option<&tls::Connector>,
         params: ConnectParams,
     ) -> Result<Self, Error> {
-        let mut auth = auth::Client::of(url);
-        loop {
-            let io = dial(url, tls, config.dial_timeout).await?;
-            let params = auth.params(params.clone());
-            match Self::with_params(io, url, Arc::clone(&config), params).await {
-                Err(error) => error.answered_by(&mut auth)?,
-                connected => return connected,
-            }
-        }
+        sign_in(url, config.dial_timeout, tls, &params, |io, params| {
+            Self::with_params(io, url, Arc::clone(&config), params)
+        })
+        .await
     }
 }
 

@@ -11,6 +11,7 @@ mod connection;
 mod error;
 mod reconnecting;
 mod server;
+mod sign_in;
 mod timer;
 pub mod tls;
 mod transport;
