@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use rtmp_proto::Limits;
 
+use crate::args;
+
 /// After these times the server closes a connection.
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[command(next_help_heading = "Deadlines")]
@@ -47,10 +49,7 @@ impl Deadlines {
 
 /// A deadline that nobody can keep would close every connection.
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().and_then(|seconds| {
-        let duration = Duration::try_from_secs_f64(seconds).ok()?;
-        (!duration.is_zero()).then_some(duration)
-    });
+    let seconds = args::seconds(text).ok().filter(|it| !it.is_zero());
     seconds.ok_or_else(|| "not a number of seconds greater than 0".to_owned())
 }
 
