@@ -771,7 +771,7 @@ mod tests {
                 message = message.with_mod_ex(ModEx::timestamp_offset(nanos));
             }
             let frame = Frame::video(Timestamp::ZERO, message.encode());
-            let FrameKind::Video(header) = frame.kind else { unreachable!() };
+            let FrameKind::Video(header) = frame.kind else { panic!("{frame:?} is not video") };
             prop_assert_eq!(header.packet, VideoPacket::CodedFrames);
             prop_assert_eq!(header.frame_type, FrameType(frame_type));
             prop_assert_eq!(header.codec, Some(Codec::FourCc(codec)));
@@ -828,7 +828,7 @@ mod tests {
                 read.extend(Frame::audio(Timestamp::ZERO, payload).tracks());
             }
             let frame = Frame::audio(Timestamp::ZERO, together);
-            let FrameKind::Audio(header) = frame.kind else { unreachable!() };
+            let FrameKind::Audio(header) = frame.kind else { panic!("{frame:?} is not audio") };
             prop_assert_eq!(header.packet, AudioPacket::CodedFrames);
             prop_assert_eq!(&frame.tracks().collect::<Vec<_>>(), &read);
             for (track, (id, data)) in read.into_iter().zip(parts) {
