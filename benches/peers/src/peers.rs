@@ -62,14 +62,7 @@ impl Contender for Rml {
     }
 
     fn set_up(&self, dialogue: &Dialogue) -> Outcome<usize> {
-        let mut server = sessions::rml::Server::new();
-        for step in dialogue.steps() {
-            server.take(step, &mut |_, _, _| {})?;
-        }
-        match server.is_publishing {
-            true => Ok(server.answered),
-            false => Err("does not publish".into()),
-        }
+        sessions::set_up::<sessions::rml::Server>(dialogue)
     }
 
     fn ingest(
@@ -79,15 +72,7 @@ impl Contender for Rml {
         piece: usize,
         sink: Sink<'_>,
     ) -> Outcome {
-        let mut server = sessions::rml::Server::new();
-        for step in dialogue.steps() {
-            server.take(step, sink)?;
-        }
-        let mut receiver = Receiver::new(&workload.wire.bytes, piece);
-        while let Some(bytes) = receiver.read() {
-            server.take(bytes, sink)?;
-        }
-        Ok(())
+        sessions::ingest::<sessions::rml::Server>(dialogue, workload, piece, sink)
     }
 
     fn digest_handshake(&self, input: &[u8]) -> Outcome<Vec<u8>> {
@@ -196,7 +181,7 @@ impl Contender for Librtmp2 {
                 let (code, payload) =
                     chunk_read_owned(&mut buffer, &mut registry, &mut message).map_err(show)?;
                 if code == 1 && message.is_complete {
-                    sink(message.msg_type_id as u8, message.timestamp, &payload);
+                    sink(message.msg_type_id, message.timestamp, &payload);
                 }
                 if buffer.available() == before {
                     break;
@@ -365,14 +350,7 @@ impl Contender for RtmpRuntime {
     }
 
     fn set_up(&self, dialogue: &Dialogue) -> Outcome<usize> {
-        let mut server = sessions::rtmp_runtime::Server::new();
-        for step in dialogue.steps() {
-            server.take(step, &mut |_, _, _| {})?;
-        }
-        match server.is_publishing {
-            true => Ok(server.answered),
-            false => Err("does not publish".into()),
-        }
+        sessions::set_up::<sessions::rtmp_runtime::Server>(dialogue)
     }
 
     fn ingest(
@@ -382,15 +360,7 @@ impl Contender for RtmpRuntime {
         piece: usize,
         sink: Sink<'_>,
     ) -> Outcome {
-        let mut server = sessions::rtmp_runtime::Server::new();
-        for step in dialogue.steps() {
-            server.take(step, sink)?;
-        }
-        let mut receiver = Receiver::new(&workload.wire.bytes, piece);
-        while let Some(bytes) = receiver.read() {
-            server.take(bytes, sink)?;
-        }
-        Ok(())
+        sessions::ingest::<sessions::rtmp_runtime::Server>(dialogue, workload, piece, sink)
     }
 
     fn decode_values(&self, bytes: &[u8]) -> Outcome<usize> {

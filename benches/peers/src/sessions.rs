@@ -3,9 +3,46 @@
 use std::io::Cursor;
 
 use bytes::Bytes;
-use rtmp_benches::{Outcome, Sink, dialogue::Dialogue};
+use rtmp_benches::{Outcome, Sink, Workload, dialogue::Dialogue, socket::Receiver};
 
 use crate::peers::show;
+
+/// Serves a publisher.
+pub trait Server {
+    fn new() -> Self;
+    fn take(&mut self, bytes: &[u8], sink: Sink<'_>) -> Outcome;
+    /// Bytes answered so far, if the client publishes.
+    fn answered(&self) -> Option<usize>;
+}
+
+/// Serves a client up to where it publishes; returns the bytes answered.
+pub fn set_up<S: Server>(dialogue: &Dialogue) -> Outcome<usize> {
+    let server: S = publishing(dialogue, &mut |_, _, _| {})?;
+    server.answered().ok_or_else(|| "does not publish".into())
+}
+
+/// Serves a client that publishes `workload`, read in pieces of `piece` bytes.
+pub fn ingest<S: Server>(
+    dialogue: &Dialogue,
+    workload: &Workload,
+    piece: usize,
+    sink: Sink<'_>,
+) -> Outcome {
+    let mut server: S = publishing(dialogue, sink)?;
+    let mut receiver = Receiver::new(&workload.wire.bytes, piece);
+    while let Some(bytes) = receiver.read() {
+        server.take(bytes, sink)?;
+    }
+    Ok(())
+}
+
+fn publishing<S: Server>(dialogue: &Dialogue, sink: Sink<'_>) -> Outcome<S> {
+    let mut server = S::new();
+    for step in dialogue.steps() {
+        server.take(step, sink)?;
+    }
+    Ok(server)
+}
 
 /// rml_rtmp.
 pub mod rml {
@@ -15,16 +52,15 @@ pub mod rml {
         sessions::{ServerSession, ServerSessionConfig, ServerSessionEvent, ServerSessionResult},
     };
 
-    /// Serves a publisher.
     pub struct Server {
         handshake: Handshake,
         session: Option<ServerSession>,
-        pub answered: usize,
-        pub is_publishing: bool,
+        answered: usize,
+        is_publishing: bool,
     }
 
-    impl Server {
-        pub fn new() -> Self {
+    impl super::Server for Server {
+        fn new() -> Self {
             Self {
                 handshake: Handshake::new(PeerType::Server),
                 session: None,
@@ -33,7 +69,7 @@ pub mod rml {
             }
         }
 
-        pub fn take(&mut self, bytes: &[u8], sink: Sink<'_>) -> Outcome {
+        fn take(&mut self, bytes: &[u8], sink: Sink<'_>) -> Outcome {
             if let Some(session) = &mut self.session {
                 let results = session.handle_input(bytes).map_err(show)?;
                 return self.on_results(results, sink);
@@ -60,6 +96,12 @@ pub mod rml {
             }
         }
 
+        fn answered(&self) -> Option<usize> {
+            self.is_publishing.then_some(self.answered)
+        }
+    }
+
+    impl Server {
         fn on_results(&mut self, results: Vec<ServerSessionResult>, sink: Sink<'_>) -> Outcome {
             for result in results {
                 let event = match result {
@@ -115,15 +157,14 @@ pub mod rtmp_runtime {
     use super::*;
     use ::rtmp_runtime::server::{ServerEvent, ServerSession};
 
-    /// Serves a publisher.
     pub struct Server {
         session: ServerSession,
-        pub answered: usize,
-        pub is_publishing: bool,
+        answered: usize,
+        is_publishing: bool,
     }
 
-    impl Server {
-        pub fn new() -> Self {
+    impl super::Server for Server {
+        fn new() -> Self {
             Self {
                 session: ServerSession::with_defaults(),
                 answered: 0,
@@ -131,7 +172,7 @@ pub mod rtmp_runtime {
             }
         }
 
-        pub fn take(&mut self, bytes: &[u8], sink: Sink<'_>) -> Outcome {
+        fn take(&mut self, bytes: &[u8], sink: Sink<'_>) -> Outcome {
             let (answer, events) = self.session.handle_data(bytes).map_err(show)?;
             self.answered += answer.len();
             for event in events {
@@ -151,6 +192,10 @@ pub mod rtmp_runtime {
                 }
             }
             Ok(())
+        }
+
+        fn answered(&self) -> Option<usize> {
+            self.is_publishing.then_some(self.answered)
         }
     }
 }
