@@ -427,10 +427,12 @@ impl<'a> Amf3<'a> {
         offset: usize,
     ) -> Result<Head<'a, Container>, AmfError> {
         self.reader.check_count(count, 1, offset)?;
-        if let Some((&EMPTY_STRING, rest)) = self.reader.rest.split_first() {
-            self.reader.rest = rest;
+        let names = self.reader.rest;
+        let (is_inline, len) = self.header()?;
+        if is_inline && len == 0 {
             return Ok(Head::StrictArray(container, count));
         }
+        self.reader.rest = names;
         Ok(match count {
             0 => Head::EcmaArray(container, 0),
             _ => Head::MixedArray(container, count),

@@ -169,6 +169,8 @@ fn arrays() {
         &hex!("09 05 03 6B 04 01 01 04 07 04 08"),
         Value::EcmaArray(Object::new().with("k", 1).with("0", 7).with("1", 8)),
     );
+    // The empty name behind which there are none, in two bytes.
+    assert_eq!(decode_one(&hex!("09 01 80 01")), Ok(array([])));
     // Ordinals alone are names, to be told from a strict array.
     round_trips(
         &hex!("09 01 03 30 04 07 01"),
