@@ -190,20 +190,26 @@ impl Partial {
     }
 
     /// Appends `bytes`, which must not exceed what is missing, when `following` bytes have arrived
-    /// after them. Capacity at most doubles what has arrived, beyond a small first allocation, and
-    /// ends at exactly the message length.
+    /// after them and all messages begun declare `declared` bytes.
+    ///
+    /// Memory of exactly the message's length is allocated at once while little is declared, else
+    /// capacity at most doubles what has arrived, beyond a small first allocation, and ends at exactly
+    /// the message's length.
     #[inline]
-    pub(super) fn extend(&mut self, bytes: &[u8], following: usize) {
+    pub(super) fn extend(&mut self, bytes: &[u8], following: usize, declared: usize) {
         let filled = self.payload.len() + bytes.len();
         if filled > self.payload.capacity() {
-            self.grow(filled + following);
+            self.grow(filled + following, declared);
         }
         self.payload.extend_from_slice(bytes);
     }
 
     #[cold]
-    fn grow(&mut self, arrived: usize) {
-        let capacity = (arrived * 2).max(FIRST_ALLOCATION).min(self.length);
+    fn grow(&mut self, arrived: usize, declared: usize) {
+        let capacity = match declared {
+            ..=ALLOCATED_AHEAD => self.length,
+            _ => (arrived * 2).max(FIRST_ALLOCATION).min(self.length),
+        };
         self.payload.reserve_exact(capacity - self.payload.len());
     }
 }
@@ -235,6 +241,9 @@ const LOW_CSIDS: usize = 64;
 /// The least timestamp to which [`Leniency::type3_after_type0_may_mean_same_time`] applies.
 const SAME_TIME_MIN_MILLIS: u32 = 10_001;
 
-/// Allocated at once for a message that is not whole yet. Most frames of a live stream need no
-/// second allocation, and 64 messages that were only begun take no more than 1 MiB.
-pub(super) const FIRST_ALLOCATION: usize = 16 << 10;
+/// Up to so many bytes declared by the messages begun, memory for them is allocated before they
+/// arrive. The frames of most streams are shorter, so each needs one allocation.
+pub(super) const ALLOCATED_AHEAD: usize = 128 << 10;
+
+/// Allocated at once for a message beyond that. 64 messages that were only begun take half a MiB.
+pub(super) const FIRST_ALLOCATION: usize = 8 << 10;

@@ -1,5 +1,6 @@
 //! From bytes to messages.
 
+use alloc::vec::Vec;
 use core::{fmt, mem};
 
 use bytes::{Buf, Bytes};
@@ -18,9 +19,10 @@ use crate::{
 /// Reassembles the messages of one direction of a connection.
 ///
 /// Each chunk stream keeps the header fields in force and the message being assembled. A message
-/// takes one allocation, which grows with the bytes received and never with the length announced,
-/// and each payload byte is copied out of the input once. A message that lies whole in one chunk and
-/// makes up more than half of a `Bytes` or `BytesMut` that is given is not copied but sliced out.
+/// takes one allocation, and each payload byte is copied out of the input once. Where the messages
+/// begun announce more than 128 KiB, the allocation grows with the bytes received and never with the
+/// length announced. A message that lies whole in one chunk and makes up more than half of a `Bytes`
+/// or `BytesMut` that is given is not copied but sliced out.
 ///
 /// Set Chunk Size and Abort come out like every other message; the caller applies them with
 /// [`set_chunk_size`](Self::set_chunk_size) and [`abort`](Self::abort) before it decodes on, which
@@ -84,25 +86,35 @@ impl ChunkDecoder {
 
     fn decode_message(&mut self, input: &mut impl Buf) -> Result<Option<RawMessage>, ChunkError> {
         loop {
-            let current = match self.current.take() {
-                Some(current) => current,
-                None => match self.read_header(input) {
-                    Some((basic, header)) => self.begin_chunk(basic, header)?,
-                    None => return Ok(None),
-                },
-            };
-            let csid = current.csid;
-            if let Some(length) = self.whole_message(current, input) {
-                let payload = self.slicing.take(length, input);
-                return Ok(Some(self.finish(csid, payload)));
+            if !self.held.is_empty()
+                && let Some(message) = self.read_held(input)?
+            {
+                return Ok(Some(message));
             }
-            match self.read_payload(current, input) {
-                Progress::Starved { remaining } => {
-                    self.current = Some(Current { csid, remaining });
-                    return Ok(None);
+            let bytes = input.chunk();
+            let (step, used) = self.read(bytes)?;
+            match step {
+                Step::Message { csid, payload } => {
+                    let payload = match payload {
+                        Payload::Arrived { length } => self.slicing.take(used, length, input),
+                        Payload::Assembled(payload) => {
+                            input.advance(used);
+                            payload.into()
+                        }
+                    };
+                    return Ok(Some(self.message(csid, payload)));
                 }
-                Progress::ChunkDone => {}
-                Progress::MessageDone(payload) => return Ok(Some(self.finish(csid, payload))),
+                Step::SplitHeader { missing } => {
+                    let begun = bytes.len() - used;
+                    input.advance(used);
+                    self.held.fill(begun + missing, input);
+                }
+                Step::Starved => {
+                    input.advance(used);
+                    if !input.has_remaining() {
+                        return Ok(None);
+                    }
+                }
             }
         }
     }
@@ -147,60 +159,79 @@ impl ChunkDecoder {
         self.dropped_messages
     }
 
-    /// Reads the next chunk header, or keeps what there is of it.
-    #[inline(always)]
-    fn read_header(&mut self, input: &mut impl Buf) -> Option<(BasicHeader, MessageHeader)> {
-        if self.held.is_empty() {
-            let bytes = input.chunk();
-            if let Ok((rest, parsed)) = self.parse_header(bytes) {
-                let len = bytes.len() - rest.len();
-                input.advance(len);
-                return Some(self.accept_header(parsed));
-            }
-        }
-        self.read_split_header(input)
-    }
-
-    /// Reads a header whose bytes do not lie together in `input`.
+    /// Reads a header whose bytes did not arrive together, and what was taken ahead with them.
     #[cold]
-    fn read_split_header(&mut self, input: &mut impl Buf) -> Option<(BasicHeader, MessageHeader)> {
+    fn read_held(&mut self, input: &mut impl Buf) -> Result<Option<RawMessage>, ChunkError> {
         loop {
-            let held = self.held.bytes();
-            match self.parse_header(held) {
-                Ok((rest, parsed)) => {
-                    let len = held.len() - rest.len();
-                    self.held.consume(len);
-                    return Some(self.accept_header(parsed));
+            let held = self.held;
+            let (step, used) = self.read(held.bytes())?;
+            self.held.consume(used);
+            match step {
+                Step::Message { csid, payload } => {
+                    let payload = match payload {
+                        Payload::Arrived { length } => {
+                            let payload = held.bytes().get(used - length..used);
+                            Bytes::copy_from_slice(payload.unwrap_or_default())
+                        }
+                        Payload::Assembled(payload) => payload.into(),
+                    };
+                    return Ok(Some(self.message(csid, payload)));
                 }
-                Err(_) if !input.has_remaining() => return None,
-                Err(nom::Err::Incomplete(Needed::Size(needed))) => {
-                    self.held.fill(needed.get(), input);
+                Step::SplitHeader { missing } if input.has_remaining() => {
+                    self.held.fill(missing, input);
                 }
-                Err(_) => self.held.fill(1, input),
+                Step::SplitHeader { .. } | Step::Starved => return Ok(None),
             }
         }
     }
 
-    #[inline]
-    fn accept_header(&mut self, parsed: ParsedHeader) -> (BasicHeader, MessageHeader) {
-        self.omits_extended |= parsed.omits_extended;
-        (parsed.basic, parsed.message)
+    /// Reads `bytes` up to the end of one message, or as far as they go, and says how many it used.
+    #[inline(always)]
+    fn read(&mut self, bytes: &[u8]) -> Result<(Step, usize), ChunkError> {
+        let mut rest = bytes;
+        let step = loop {
+            let current = match self.current.take() {
+                Some(current) => current,
+                None if rest.is_empty() => break Step::Starved,
+                None => match self.parse_header(rest) {
+                    Ok((after, header)) => {
+                        rest = after;
+                        self.begin_chunk(header)?
+                    }
+                    Err(error) => {
+                        break Step::SplitHeader {
+                            missing: missing(&error),
+                        };
+                    }
+                },
+            };
+            let csid = current.csid;
+            match self.read_payload(current, &mut rest) {
+                Progress::ChunkDone => {}
+                Progress::MessageDone(payload) => break Step::Message { csid, payload },
+                Progress::Starved { remaining } => {
+                    self.current = Some(Current { csid, remaining });
+                    break Step::Starved;
+                }
+            }
+        };
+        Ok((step, bytes.len() - rest.len()))
     }
 
     #[inline(always)]
-    fn parse_header<'a>(&self, bytes: &'a [u8]) -> IResult<&'a [u8], ParsedHeader> {
+    fn parse_header<'a>(&self, bytes: &'a [u8]) -> IResult<&'a [u8], ChunkHeader> {
         let (rest, basic) = BasicHeader::decode(bytes)?;
         let (rest, message) = MessageHeader::decode(basic.chunk_type, rest)?;
         let (rest, omits_extended) = match message {
             MessageHeader::Type3 => self.skip_repeated_extension(basic.csid, rest)?,
             _ => (rest, false),
         };
-        let parsed = ParsedHeader {
-            basic,
+        let header = ChunkHeader {
+            csid: basic.csid,
             message,
             omits_extended,
         };
-        Ok((rest, parsed))
+        Ok((rest, header))
     }
 
     /// Skips the extended timestamp that a type 3 chunk repeats, if it is there, and tells whether
@@ -237,14 +268,15 @@ impl ChunkDecoder {
 
     /// Applies a chunk's header to its chunk stream and says how much payload follows.
     #[inline(always)]
-    fn begin_chunk(
-        &mut self,
-        basic: BasicHeader,
-        header: MessageHeader,
-    ) -> Result<Current, ChunkError> {
-        let csid = basic.csid;
+    fn begin_chunk(&mut self, header: ChunkHeader) -> Result<Current, ChunkError> {
+        let ChunkHeader {
+            csid,
+            message,
+            omits_extended,
+        } = header;
+        self.omits_extended |= omits_extended;
         let stream = self.streams.entry(csid);
-        let continues = header == MessageHeader::Type3 && stream.partial.is_some();
+        let continues = message == MessageHeader::Type3 && stream.partial.is_some();
         if !continues {
             if let Some(partial) = stream.partial.take() {
                 if !self.leniency.restarted_messages {
@@ -259,7 +291,7 @@ impl ChunkDecoder {
                     limit: self.limits.chunk_streams,
                 });
             }
-            stream.header.begin_message(csid, header, &self.leniency)?;
+            stream.header.begin_message(csid, message, &self.leniency)?;
             let length = stream.header.length;
             if length > self.limits.message_len {
                 return Err(ChunkError::MessageTooLong {
@@ -282,19 +314,10 @@ impl ChunkDecoder {
         })
     }
 
-    /// The length of the message that has just begun, if all of it lies at the front of `input`.
+    /// Reads payload of the current chunk, and of all following chunks of the same message, off the
+    /// front of `rest`.
     #[inline(always)]
-    fn whole_message(&self, current: Current, input: &impl Buf) -> Option<usize> {
-        let partial = self.streams.get(current.csid)?.partial.as_ref()?;
-        let is_whole = self.held.is_empty()
-            && partial.payload.is_empty()
-            && current.remaining == partial.length
-            && partial.length <= input.chunk().len();
-        is_whole.then_some(partial.length)
-    }
-
-    /// Reads payload of the current chunk and of all following chunks of the same message.
-    fn read_payload(&mut self, current: Current, input: &mut impl Buf) -> Progress {
+    fn read_payload(&mut self, current: Current, rest: &mut &[u8]) -> Progress {
         let Current {
             csid,
             mut remaining,
@@ -302,71 +325,48 @@ impl ChunkDecoder {
         let chunk_size = self.chunk_size.as_usize();
         let stream = self.streams.entry(csid);
         let Some(partial) = &mut stream.partial else {
-            return self.skip_payload(remaining, input);
+            return skip_payload(remaining, rest);
         };
+        let length = partial.length;
+        if remaining == length && length <= rest.len() {
+            *rest = rest.split_at(length).1;
+            self.incomplete.release(partial);
+            stream.partial = None;
+            return Progress::MessageDone(Payload::Arrived { length });
+        }
         let continuation = Continuation::new(csid, stream.header.extended);
-        while remaining > 0 {
-            let (bytes, is_held) = match self.held.is_empty() {
-                true => (input.chunk(), false),
-                false => (self.held.bytes(), true),
-            };
-            if bytes.is_empty() {
+        loop {
+            let (now, after) = rest.split_at(rest.len().min(remaining));
+            partial.extend(now, after.len(), self.incomplete.bytes);
+            *rest = after;
+            remaining -= now.len();
+            if remaining > 0 {
                 return Progress::Starved { remaining };
             }
-            let mut rest = bytes;
-            loop {
-                let (now, after) = rest.split_at(rest.len().min(remaining));
-                partial.extend(now, after.len());
-                rest = after;
-                remaining -= now.len();
-                let missing = partial.missing();
-                if remaining > 0 || missing == 0 || partial.chunks >= self.limits.chunks_per_message
-                {
-                    break;
-                }
-                // Mostly the next chunk is of the same message.
-                let Some(after) = rest.strip_prefix(continuation.bytes()) else {
-                    break;
-                };
-                rest = after;
-                partial.chunks += 1;
-                remaining = missing.min(chunk_size);
+            let missing = partial.missing();
+            if missing == 0 {
+                let payload = mem::take(&mut partial.payload);
+                self.incomplete.release(partial);
+                stream.partial = None;
+                return Progress::MessageDone(Payload::Assembled(payload));
             }
-            let len = bytes.len() - rest.len();
-            if is_held {
-                self.held.consume(len);
-            } else {
-                input.advance(len);
+            if partial.chunks >= self.limits.chunks_per_message {
+                return Progress::ChunkDone;
             }
-        }
-        match partial.missing() {
-            0 => Progress::MessageDone(mem::take(&mut partial.payload).into()),
-            _ => Progress::ChunkDone,
+            // Mostly the next chunk is of the same message.
+            let Some(after) = continuation.strip_from(after) else {
+                return Progress::ChunkDone;
+            };
+            *rest = after;
+            partial.chunks += 1;
+            remaining = missing.min(chunk_size);
         }
     }
 
-    /// Passes over the rest of a chunk whose message was aborted inside it.
-    #[cold]
-    fn skip_payload(&mut self, mut remaining: usize, input: &mut impl Buf) -> Progress {
-        let held = remaining.min(self.held.len);
-        self.held.consume(held);
-        remaining -= held;
-        let skipped = remaining.min(input.remaining());
-        input.advance(skipped);
-        remaining -= skipped;
-        match remaining {
-            0 => Progress::ChunkDone,
-            _ => Progress::Starved { remaining },
-        }
-    }
-
+    /// The message that `csid` has come to the end of.
     #[inline(always)]
-    fn finish(&mut self, csid: ChunkStreamId, payload: Bytes) -> RawMessage {
-        let stream = self.streams.entry(csid);
-        if let Some(partial) = stream.partial.take() {
-            self.incomplete.release(&partial);
-        }
-        let header = &stream.header;
+    fn message(&mut self, csid: ChunkStreamId, payload: Bytes) -> RawMessage {
+        let header = &self.streams.entry(csid).header;
         RawMessage {
             message_type: header.message_type,
             stream: header.stream,
@@ -438,10 +438,10 @@ pub enum ChunkError {
     },
 }
 
-struct ParsedHeader {
-    basic: BasicHeader,
+struct ChunkHeader {
+    csid: ChunkStreamId,
     message: MessageHeader,
-    /// It is a type 3 chunk that leaves out the extended timestamp in force.
+    /// It is of type 3 and leaves out the extended timestamp in force.
     omits_extended: bool,
 }
 
@@ -453,13 +453,36 @@ struct Current {
     remaining: usize,
 }
 
+/// Why reading stops.
+enum Step {
+    /// A message is complete.
+    Message {
+        csid: ChunkStreamId,
+        payload: Payload,
+    },
+    /// A header lacks at least so many bytes.
+    SplitHeader { missing: usize },
+    /// Every byte was used.
+    Starved,
+}
+
+/// Where reading payload comes to.
 enum Progress {
-    /// The input ran out inside the chunk, of which so many bytes are to come.
+    /// The chunk lacks so many bytes.
     Starved {
         remaining: usize,
     },
+    /// The next chunk is another message's, or has a header that has to be looked at.
     ChunkDone,
-    MessageDone(Bytes),
+    MessageDone(Payload),
+}
+
+enum Payload {
+    /// It arrived as a whole: the last `length` of the bytes read.
+    Arrived {
+        length: usize,
+    },
+    Assembled(Vec<u8>),
 }
 
 /// Decides whether a payload may be a slice of the input, where that is a `Bytes` or a `BytesMut`,
@@ -486,22 +509,43 @@ impl Slicing {
         self.left = remaining;
     }
 
-    /// Takes a payload off the front of `input`, where it lies in one piece. A slice keeps less than
-    /// twice its length in memory.
+    /// Takes `used` bytes off the front of `input`, where they lie in one piece: the last `length` of
+    /// them are a payload. A slice keeps less than twice its length in memory.
     #[inline]
-    fn take(&self, length: usize, input: &mut impl Buf) -> Bytes {
+    fn take(&self, used: usize, length: usize, input: &mut impl Buf) -> Bytes {
+        let begin = used - length;
         if length >= SLICE_LEN_MIN && 2 * length > self.extent {
+            input.advance(begin);
             return input.copy_to_bytes(length);
         }
-        let bytes = input.chunk();
-        let payload = Bytes::copy_from_slice(bytes.get(..length).unwrap_or(bytes));
-        input.advance(length);
+        let payload = input.chunk().get(begin..used).unwrap_or_default();
+        let payload = Bytes::copy_from_slice(payload);
+        input.advance(used);
         payload
     }
 }
 
+/// Passes over the rest of a chunk whose message was aborted inside it.
+#[cold]
+fn skip_payload(remaining: usize, rest: &mut &[u8]) -> Progress {
+    let (skipped, after) = rest.split_at(rest.len().min(remaining));
+    *rest = after;
+    match remaining - skipped.len() {
+        0 => Progress::ChunkDone,
+        remaining => Progress::Starved { remaining },
+    }
+}
+
+/// The bytes that a header lacks, as far as can be told.
+fn missing(error: &nom::Err<nom::error::Error<&[u8]>>) -> usize {
+    match error {
+        nom::Err::Incomplete(Needed::Size(missing)) => missing.get(),
+        _ => 1,
+    }
+}
+
 /// Up to a header's worth of bytes that arrived ahead of the rest.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Held {
     bytes: [u8; HEADER_LEN_MAX],
     len: usize,

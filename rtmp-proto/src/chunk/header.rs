@@ -70,7 +70,8 @@ impl BasicHeader {
 /// repeated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Continuation {
-    bytes: [u8; CONTINUATION_LEN_MAX],
+    /// Zero behind `len`, which is seven at most.
+    bytes: [u8; 8],
     len: u8,
 }
 
@@ -97,6 +98,18 @@ impl Continuation {
     #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// What follows it in `bytes`, if they begin with it.
+    #[inline]
+    pub(super) fn strip_from<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        // There is one for each 128 bytes: a comparison of a number, not of a slice.
+        let Some(first) = bytes.first_chunk() else {
+            return bytes.strip_prefix(self.bytes());
+        };
+        let mask = (1_u64 << (8 * self.len)) - 1;
+        let is_next = u64::from_le_bytes(*first) & mask == u64::from_le_bytes(self.bytes);
+        bytes.get(usize::from(self.len)..).filter(|_| is_next)
     }
 
     fn push<const N: usize>(&mut self, bytes: [u8; N]) {

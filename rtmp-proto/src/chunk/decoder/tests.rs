@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use hex_literal::hex;
 
 use super::*;
-use crate::chunk::assembly::{FIRST_ALLOCATION, Partial};
+use crate::chunk::assembly::{ALLOCATED_AHEAD, FIRST_ALLOCATION, Partial};
 
 /// Timestamp, message type, message stream and payload.
 type Seen = (u32, u8, u32, Vec<u8>);
@@ -694,29 +694,46 @@ fn longest_message_in_the_smallest_usual_chunks() {
 fn allocation_does_not_follow_the_announced_length() {
     let mut decoder = decoder(Leniency::default());
     decoder.set_chunk_size(ChunkSize::MAX);
-    let csid = ChunkStreamId::COMMAND;
     let wire = [type0(3, 0, 0xFF_FFFF), vec![7]].concat();
     assert_eq!(feed(&mut decoder, &wire, usize::MAX), Ok(vec![]));
-    let capacity = |decoder: &ChunkDecoder| {
-        let partial = decoder.streams.get(csid).unwrap().partial.as_ref();
-        partial.unwrap().payload.capacity()
-    };
-    assert_eq!(capacity(&decoder), FIRST_ALLOCATION);
+    assert_eq!(capacity(&decoder, 3), FIRST_ALLOCATION);
     let mut arrived = 1;
     while arrived < 4 << 20 {
         assert_eq!(feed(&mut decoder, &[7; 5000], 1000), Ok(vec![]));
         arrived += 5000;
-        assert!(capacity(&decoder) <= 2 * arrived.max(FIRST_ALLOCATION));
+        assert!(capacity(&decoder, 3) <= 2 * arrived.max(FIRST_ALLOCATION));
     }
+}
+
+/// What is allocated before it arrives is bounded over all messages begun.
+#[test]
+fn allocation_is_exact_while_little_is_announced() {
+    let mut decoder = decoder(Leniency::default());
+    decoder.set_chunk_size(ChunkSize::new(1).unwrap());
+    let length = ALLOCATED_AHEAD / 4;
+    for csid in 3..9 {
+        let wire = [type0(csid, 0, length.try_into().unwrap()), vec![7]].concat();
+        assert_eq!(feed(&mut decoder, &wire, usize::MAX), Ok(vec![]));
+    }
+    let capacities: Vec<_> = (3..9).map(|csid| capacity(&decoder, csid)).collect();
+    assert_eq!(capacities[..4], [length; 4]);
+    assert_eq!(capacities[4..], [FIRST_ALLOCATION; 2]);
+}
+
+/// Of the message begun on `csid`.
+fn capacity(decoder: &ChunkDecoder, csid: u8) -> usize {
+    let csid = ChunkStreamId::new(csid.into()).unwrap();
+    let partial = decoder.streams.get(csid).unwrap().partial.as_ref();
+    partial.unwrap().payload.capacity()
 }
 
 /// A message handed out has no spare capacity: the payload is where it was assembled.
 #[test]
 fn allocation_ends_at_the_message_length() {
-    for (len, step) in [(1, 1), (300, 1), (20_000, 1400), (100_000, 1400)] {
+    for (len, step) in [(1, 1), (300, 1), (20_000, 1400), (300_000, 1400)] {
         let mut partial = Partial::new(len);
         for piece in vec![7; len].chunks(step) {
-            partial.extend(piece, 0);
+            partial.extend(piece, 0, len);
         }
         assert_eq!(partial.missing(), 0);
         assert_eq!(partial.payload.capacity(), len);
