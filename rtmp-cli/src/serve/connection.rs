@@ -162,6 +162,9 @@ impl Client {
             let has_more = self.fill_output();
             let event = self.connection.poll_event(cx);
             let has_room = self.connection.session().queued_len() <= OUTPUT_LOW;
+            if event.is_pending() {
+                self.end_streams();
+            }
             if event.is_ready() || !(has_more && has_room) {
                 return event;
             }
@@ -363,18 +366,35 @@ impl Client {
         }
     }
 
+    /// Gives up the streams of a session that has ended, not to keep their names for as long as the
+    /// peer takes to hang up.
+    fn end_streams(&mut self) {
+        if self.streams.is_empty() {
+            return;
+        }
+        if let Some(reason) = self.connection.session().close_reason().cloned() {
+            self.report_streams(&self.reason(&Ok(reason)));
+        }
+    }
+
     /// One line about the end of the connection, and of each stream it still had.
     fn report(&mut self, outcome: Result<CloseReason, Error>) {
+        let reason = self.reason(&outcome);
+        self.report_streams(&reason);
         let peer = self.peer;
-        let reason = match (self.end, &outcome) {
-            (Some(end), _) => end.to_owned(),
-            (None, Ok(reason)) => Chain(reason).to_string(),
-            // How most players leave.
-            (None, Err(Error::Io(error))) if error.kind() == io::ErrorKind::ConnectionReset => {
-                "connection reset by the peer".to_owned()
+        let stats = self.connection.session().stats();
+        let (received, sent) = (stats.bytes_received, stats.bytes_sent);
+        match outcome {
+            Ok(CloseReason::Protocol(_) | CloseReason::Timeout(_)) => {
+                info!(%peer, "connection ended: {reason}");
             }
-            (None, Err(error)) => Chain(error).to_string(),
-        };
+            _ => debug!(%peer, received, sent, "connection ended: {reason}"),
+        }
+    }
+
+    /// One line about each stream, of which it is the end.
+    fn report_streams(&mut self, reason: &str) {
+        let peer = self.peer;
         let stats = self.connection.session().stats();
         let (received, sent) = (stats.bytes_received, stats.bytes_sent);
         for (_, activity) in std::mem::take(&mut self.streams) {
@@ -388,11 +408,18 @@ impl Client {
                 ),
             }
         }
-        match outcome {
-            Ok(CloseReason::Protocol(_) | CloseReason::Timeout(_)) => {
-                info!(%peer, "connection ended: {reason}");
+    }
+
+    /// Why the connection ends.
+    fn reason(&self, outcome: &Result<CloseReason, Error>) -> String {
+        match (self.end, outcome) {
+            (Some(end), _) => end.to_owned(),
+            (None, Ok(reason)) => Chain(reason).to_string(),
+            // How most players leave.
+            (None, Err(Error::Io(error))) if error.kind() == io::ErrorKind::ConnectionReset => {
+                "connection reset by the peer".to_owned()
             }
-            _ => debug!(%peer, received, sent, "connection ended: {reason}"),
+            (None, Err(error)) => Chain(error).to_string(),
         }
     }
 }
@@ -543,6 +570,43 @@ mod tests {
         serving.await.unwrap().unwrap();
     }
 
+    /// A publisher that breaks the protocol keeps nobody from publishing, though it does not hang up.
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_with_its_session() {
+        let hub = hub_with(OnDuplicate::Reject);
+        let name = StreamTarget::new("a", "s").name;
+        let mut player = hub.play(&name, nobody()).unwrap();
+        assert!(player.next().is_none());
+        let (here, mut there) = tokio::io::duplex(8192);
+        let client = client(Arc::clone(&hub), here);
+        let mut serving = std::pin::pin!(client.serve());
+        let mut bytes = vec![0; 1 + 2 * 1536];
+        bytes[0] = 3;
+        bytes.extend(hex(
+            "03 000000 000020 14 00000000  02 0007 636F6E6E656374  00 3FF0000000000000
+             03 0003 617070  02 0001 61 000009
+             03 000000 000019 14 00000000  02 000C 63726561746553747265616D
+             00 4000000000000000  05
+             03 000000 00001F 14 01000000  02 0007 7075626C697368  00 0000000000000000  05
+             02 0001 73  02 0004 6C697665
+             04 000000 000003 08 01000000  AF0100
+             C9",
+        ));
+        there.write_all(&bytes).await.unwrap();
+        for _ in 0..100 {
+            tokio::select! {
+                biased;
+                outcome = &mut serving => panic!("{outcome:?}"),
+                () = task::yield_now() => {}
+            }
+        }
+        let frame = Frame::audio(Timestamp::ZERO, Bytes::from_static(&[0xAF, 1, 0]));
+        assert_eq!(frames(&mut player), [frame]);
+        assert!(hub.publish(&name, Arc::default()).is_ok());
+        let reason = serving.await.unwrap();
+        assert!(matches!(reason, CloseReason::Protocol(_)), "{reason}");
+    }
+
     /// The newest wins among the streams of one connection too, which goes on.
     #[tokio::test]
     async fn a_client_takes_over_from_itself() {
@@ -589,8 +653,12 @@ mod tests {
     }
 
     fn hub() -> Arc<Hub> {
+        hub_with(OnDuplicate::Replace)
+    }
+
+    fn hub_with(on_duplicate: OnDuplicate) -> Arc<Hub> {
         Hub::new(Policy {
-            on_duplicate: OnDuplicate::Replace,
+            on_duplicate,
             republish_wait: Duration::ZERO,
             flush_interval: Duration::ZERO,
             chunk_size: ChunkSize::INITIAL,
