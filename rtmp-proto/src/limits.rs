@@ -13,8 +13,8 @@ pub struct Limits {
     /// express [RTMP 1.0 §5.4.1]. Beyond: the connection ends.
     pub message_len: usize,
     /// Declared lengths of all incomplete messages of a connection added up, in bytes. Memory grows
-    /// with the bytes that arrive, so this is the ceiling an attacker can reach by sending them.
-    /// Default 24 MiB. Beyond: the connection ends.
+    /// with the bytes that arrive, but for 128 KiB in all and 8 KiB of each message, so this is the
+    /// ceiling an attacker can reach by sending them. Default 24 MiB. Beyond: the connection ends.
     pub incomplete_bytes: usize,
     /// Messages begun and not finished, over all chunk streams. Default 64. Beyond: the connection
     /// ends.
