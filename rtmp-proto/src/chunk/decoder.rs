@@ -75,8 +75,8 @@ impl ChunkDecoder {
     ///
     /// # Errors
     ///
-    /// The peer broke the format or passed a limit. The decoder cannot find the next header after
-    /// that and must not be used again.
+    /// The peer broke the format or passed a limit: what was consumed last is the header that did it.
+    /// The decoder cannot find the next header after that and must not be used again.
     pub fn decode(&mut self, input: &mut impl Buf) -> Result<Option<RawMessage>, ChunkError> {
         self.slicing.begin(input.remaining());
         let result = self.decode_message(input);
@@ -92,7 +92,7 @@ impl ChunkDecoder {
                 return Ok(Some(message));
             }
             let bytes = input.chunk();
-            let (step, used) = self.read(bytes)?;
+            let (step, used) = self.read(bytes);
             match step {
                 Step::Message { csid, payload } => {
                     let payload = match payload {
@@ -114,6 +114,10 @@ impl ChunkDecoder {
                     if !input.has_remaining() {
                         return Ok(None);
                     }
+                }
+                Step::Broken(error) => {
+                    input.advance(used);
+                    return Err(error);
                 }
             }
         }
@@ -164,7 +168,7 @@ impl ChunkDecoder {
     fn read_held(&mut self, input: &mut impl Buf) -> Result<Option<RawMessage>, ChunkError> {
         loop {
             let held = self.held;
-            let (step, used) = self.read(held.bytes())?;
+            let (step, used) = self.read(held.bytes());
             self.held.consume(used);
             match step {
                 Step::Message { csid, payload } => {
@@ -181,13 +185,14 @@ impl ChunkDecoder {
                     self.held.fill(missing, input);
                 }
                 Step::SplitHeader { .. } | Step::Starved => return Ok(None),
+                Step::Broken(error) => return Err(error),
             }
         }
     }
 
     /// Reads `bytes` up to the end of one message, or as far as they go, and says how many it used.
     #[inline(always)]
-    fn read(&mut self, bytes: &[u8]) -> Result<(Step, usize), ChunkError> {
+    fn read(&mut self, bytes: &[u8]) -> (Step, usize) {
         let mut rest = bytes;
         let step = loop {
             let current = match self.current.take() {
@@ -196,7 +201,10 @@ impl ChunkDecoder {
                 None => match self.parse_header(rest) {
                     Ok((after, header)) => {
                         rest = after;
-                        self.begin_chunk(header)?
+                        match self.begin_chunk(header) {
+                            Ok(current) => current,
+                            Err(error) => break Step::Broken(error),
+                        }
                     }
                     Err(error) => {
                         break Step::SplitHeader {
@@ -215,7 +223,7 @@ impl ChunkDecoder {
                 }
             }
         };
-        Ok((step, bytes.len() - rest.len()))
+        (step, bytes.len() - rest.len())
     }
 
     #[inline(always)]
@@ -464,6 +472,8 @@ enum Step {
     SplitHeader { missing: usize },
     /// Every byte was used.
     Starved,
+    /// The last header used must not be.
+    Broken(ChunkError),
 }
 
 /// Where reading payload comes to.

@@ -689,6 +689,29 @@ fn longest_message_in_the_smallest_usual_chunks() {
     assert_eq!(last.payload().len(), 0xFF_FFFF);
 }
 
+/// An error leaves what follows the header, in one piece as in many.
+#[test]
+fn errors_consume_the_header() {
+    for piece in 1..20 {
+        let mut decoder = limited(|limits| limits.message_len = 3);
+        let wire = [type0_message(3, 0, &[7; 3]), type0(3, 0, 4)].concat();
+        let mut rest = Vec::from([&wire[..], &hex!("07 07")].concat());
+        let mut outcome = Ok(None);
+        while outcome.is_ok() {
+            let mut input = &rest[..rest.len().min(piece)];
+            let len = input.len();
+            outcome = decoder.decode(&mut input);
+            rest.drain(..len - input.len());
+        }
+        let expected = ChunkError::MessageTooLong {
+            length: 4,
+            limit: 3,
+        };
+        assert_eq!(outcome, Err(expected));
+        assert_eq!(rest, hex!("07 07"), "pieces of {piece}");
+    }
+}
+
 /// GEN-13: memory follows what arrives.
 #[test]
 fn allocation_does_not_follow_the_announced_length() {
