@@ -131,6 +131,9 @@ fn run(name: &str) {
     let mut fan_out = Ours
         .fan_out(&live.messages[..20], 4096, 100)
         .expect("it encodes");
+    let mut serve_players = Ours
+        .serve_players(&live.messages[..20], 4096, 100)
+        .expect("they play");
     let mut encode_values = Ours.encode_values(&metadata).expect("it encodes");
     let mut work = || match name {
         "decode" => decode(&live),
@@ -139,6 +142,7 @@ fn run(name: &str) {
         "encode" => encode_live(&mut sender),
         "encode audio" => encode_audio(&mut sender),
         "fan-out" => fan_out(&mut sender),
+        "fan-out to sessions" => serve_players(&mut sender),
         "session ingest" => {
             let sink = &mut |_, _, payload: &[u8]| {
                 black_box(payload);
@@ -172,13 +176,14 @@ fn measured(work: &mut dyn FnMut()) {
     black_box(work);
 }
 
-const PATHS: [&str; 11] = [
+const PATHS: [&str; 12] = [
     "decode",
     "decode small chunks",
     "decode audio",
     "encode",
     "encode audio",
     "fan-out",
+    "fan-out to sessions",
     "session ingest",
     "session set-up",
     "digest handshake",

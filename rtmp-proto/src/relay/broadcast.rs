@@ -405,7 +405,8 @@ impl Broadcast {
         let is_following = self.joined.iter().any(|joined| joined.until == number);
         let entry = self.entry(number)?;
         let single = (Arc::clone(&entry.batch), number + 1);
-        if entry.readers < JOINED_READERS && !is_following {
+        let is_last = number + 1 == self.end_number();
+        if is_last || entry.readers < JOINED_READERS && !is_following {
             return Some(single);
         }
         let mut len = 0;

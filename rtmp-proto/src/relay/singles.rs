@@ -49,7 +49,7 @@ impl Iterator for Singles {
             return Some(header);
         }
         let frame = match &self.rest {
-            Rest::Nothing => None,
+            Rest::Nothing => return None,
             Rest::Group(group) => group.get(self.next).cloned(),
             Rest::Batch(batch) => batch.frames().get(self.next).cloned(),
         };
