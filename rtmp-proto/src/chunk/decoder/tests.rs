@@ -695,7 +695,7 @@ fn errors_consume_the_header() {
     for piece in 1..20 {
         let mut decoder = limited(|limits| limits.message_len = 3);
         let wire = [type0_message(3, 0, &[7; 3]), type0(3, 0, 4)].concat();
-        let mut rest = Vec::from([&wire[..], &hex!("07 07")].concat());
+        let mut rest = [&wire[..], &hex!("07 07")].concat();
         let mut outcome = Ok(None);
         while outcome.is_ok() {
             let mut input = &rest[..rest.len().min(piece)];
