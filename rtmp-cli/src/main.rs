@@ -29,7 +29,10 @@ use clap::Parser;
 use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Args, Command};
+use crate::{
+    args::{Args, Command},
+    shutdown::Shutdown,
+};
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -47,11 +50,12 @@ fn main() -> ExitCode {
 fn run(args: Args) -> anyhow::Result<()> {
     let runtime = Runtime::new().context("cannot start")?;
     let outcome = runtime.block_on(async {
+        let mut shutdown = Shutdown::watch()?;
         match args.command {
-            Command::Serve(args) => serve::run(args).await,
-            Command::Publish(args) => publish::run(args).await,
-            Command::Play(args) => play::run(args).await,
-            Command::Relay(args) => relay::run(args).await,
+            Command::Serve(args) => serve::run(args, &mut shutdown).await,
+            Command::Publish(args) => publish::run(args, &mut shutdown).await,
+            Command::Play(args) => play::run(args, &mut shutdown).await,
+            Command::Relay(args) => relay::run(args, &mut shutdown).await,
         }
     });
     // A read of standard input or a write into a pipe may never return.

@@ -1,6 +1,6 @@
 //! `rtmp play`.
 
-use std::{io, pin::pin, time::Duration};
+use std::{io, time::Duration};
 
 use anyhow::Context;
 use rtmp_tokio::{Error, Player};
@@ -11,24 +11,25 @@ use crate::{
     description::Description,
     failure::{io_failure, peer, session_failure},
     progress::Progress,
-    server, shutdown,
+    server,
+    shutdown::Shutdown,
     sink::Sink,
 };
 
-pub(crate) async fn run(args: PlayArgs) -> anyhow::Result<()> {
+pub(crate) async fn run(args: PlayArgs, shutdown: &mut Shutdown) -> anyhow::Result<()> {
     let url = args.url.clone().context("bad URL")?;
     Sink::check(&args.output)?;
     let mut player = tokio::select! {
         started = server::player(&url, args.tls_ca.as_deref()) => started?,
-        signal = shutdown::requested() => return signal,
+        () = shutdown.requested() => return Ok(()),
     };
     // Not earlier: a refusal should not cost anybody an older recording.
     let mut sink = tokio::select! {
         opened = Sink::open(&args.output) => opened?,
-        signal = shutdown::requested() => return signal,
+        () = shutdown.requested() => return Ok(()),
     };
     let mut progress = Progress::new();
-    let recorded = record(&args, &mut player, &mut sink, &mut progress).await;
+    let recorded = record(&args, &mut player, &mut sink, &mut progress, shutdown).await;
     let written = match &recorded {
         Err(End::Output(_)) => Ok(()),
         _ => sink.finish().await.map_err(End::Output),
@@ -39,7 +40,7 @@ pub(crate) async fn run(args: PlayArgs) -> anyhow::Result<()> {
             // Everything is written, however the connection ends.
             _ = player.finish() => {}
             // Who asks again does not want to wait for the server.
-            _ = shutdown::requested() => {}
+            () = shutdown.requested() => {}
         }
     }
     match outcome {
@@ -53,7 +54,6 @@ pub(crate) async fn run(args: PlayArgs) -> anyhow::Result<()> {
             let error = session_failure(&error, &url);
             return Err(error.context(format!("{} ended the stream", peer(&url))));
         }
-        Err(End::Here(error)) => return Err(error),
     }
     progress.finish();
     Ok(())
@@ -65,8 +65,6 @@ enum End {
     Output(io::Error),
     /// The server, or the way to it.
     Server(Error),
-    /// This program.
-    Here(anyhow::Error),
 }
 
 /// Writes what comes until the stream ends, or it was enough.
@@ -75,15 +73,15 @@ async fn record(
     player: &mut Player,
     sink: &mut Sink,
     progress: &mut Progress,
+    shutdown: &mut Shutdown,
 ) -> Result<(), End> {
-    let mut stop = pin!(shutdown::requested());
     let mut flush_at = Instant::now() + FLUSH_INTERVAL;
     let mut description = Description::default();
     let mut frames = 0;
     loop {
         let frame = tokio::select! {
             biased;
-            signal = &mut stop => return signal.map_err(End::Here),
+            () = shutdown.requested() => return Ok(()),
             () = sleep_until(flush_at) => {
                 sink.flush().await.map_err(End::Output)?;
                 flush_at = Instant::now() + FLUSH_INTERVAL;
@@ -110,9 +108,9 @@ async fn record(
         tokio::select! {
             pushed = sink.push(frame) => pushed.map_err(End::Output)?,
             // Half a tag does no harm in a pipe, waiting for its reader might.
-            signal = &mut stop, if is_pipe => {
+            () = shutdown.requested(), if is_pipe => {
                 sink.discard();
-                return signal.map_err(End::Here);
+                return Ok(());
             }
         }
         frames += 1;

@@ -15,23 +15,24 @@ use crate::{
     progress::Progress,
     report::report,
     rounds::Rounds,
-    server, shutdown,
+    server,
+    shutdown::Shutdown,
     source::Source,
 };
 
-pub(crate) async fn run(args: PublishArgs) -> anyhow::Result<()> {
+pub(crate) async fn run(args: PublishArgs, shutdown: &mut Shutdown) -> anyhow::Result<()> {
     let url = args.url.clone().context("bad URL")?;
     let (mut target, source) = tokio::select! {
         started = start(&args, &url) => started?,
-        signal = shutdown::requested() => return signal,
+        () = shutdown.requested() => return Ok(()),
     };
     let mut progress = Progress::new();
     let outcome = tokio::select! {
         outcome = feed(&args, &mut target, source, &mut progress) => outcome,
         // Who asks does not want to wait for a server that is not there.
-        signal = shutdown::requested() => match target.is_connected() {
-            true => signal.map_err(End::Here),
-            false => return signal,
+        () = shutdown.requested() => match target.is_connected() {
+            true => Ok(()),
+            false => return Ok(()),
         },
     };
     let finished = match &outcome {
@@ -40,7 +41,7 @@ pub(crate) async fn run(args: PublishArgs) -> anyhow::Result<()> {
         Ok(()) | Err(End::Here(_)) => tokio::select! {
             finished = target.finish() => finished,
             // Who asks again does not want to wait for the server.
-            signal = shutdown::requested() => signal.map_err(End::Here),
+            () = shutdown.requested() => Ok(()),
         },
     };
     outcome.and(finished).map_err(|end| match end {

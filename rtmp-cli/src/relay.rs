@@ -19,12 +19,13 @@ use crate::{
     lane::{Item, Lane},
     pace::Pace,
     report::report,
-    server, shutdown,
+    server,
+    shutdown::Shutdown,
     sink::is_for_player,
     source::Source,
 };
 
-pub(crate) async fn run(args: RelayArgs) -> anyhow::Result<()> {
+pub(crate) async fn run(args: RelayArgs, shutdown: &mut Shutdown) -> anyhow::Result<()> {
     let destinations = args
         .destinations
         .iter()
@@ -43,7 +44,7 @@ pub(crate) async fn run(args: RelayArgs) -> anyhow::Result<()> {
     let mut reached = 0;
     let outcome = tokio::select! {
         fed = input.feed(&lanes) => fed,
-        signal = shutdown::requested() => signal,
+        () = shutdown.requested() => Ok(()),
         () = join(&mut outputs, &mut reached) => return Err(anyhow!(NOBODY_LEFT)),
     };
     for lane in &lanes {
@@ -52,7 +53,7 @@ pub(crate) async fn run(args: RelayArgs) -> anyhow::Result<()> {
     tokio::select! {
         () = join(&mut outputs, &mut reached) => {}
         // Who asks again does not want to wait for the servers.
-        signal = shutdown::requested() => return outcome.and(signal),
+        () = shutdown.requested() => return outcome,
     }
     outcome?;
     match reached {

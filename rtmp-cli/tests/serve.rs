@@ -167,6 +167,16 @@ async fn termination_ends_streams() {
     server.process.succeed();
 }
 
+/// Who is told where it listens may ask it to end at once.
+#[test]
+fn termination_right_after_the_start() {
+    for signal in ["INT", "TERM"] {
+        let mut server = start([]);
+        server.process.signal(signal);
+        server.process.succeed();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tls() {
     let directory = TempDir::new();

@@ -20,7 +20,7 @@ mod origin;
 mod permit;
 mod recorder;
 
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use rtmp_proto::ServerConfig;
@@ -37,10 +37,10 @@ use self::{
 use crate::{
     args::{ListenAddress, ServeArgs},
     deadlines::Deadlines,
-    shutdown,
+    shutdown::Shutdown,
 };
 
-pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
+pub(crate) async fn run(args: ServeArgs, shutdown: &mut Shutdown) -> anyhow::Result<()> {
     if let Some(directory) = &args.record {
         recorder::prepare(directory).await?;
     }
@@ -66,13 +66,11 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         publish_key: args.publish_key,
         play_key: args.play_key,
     });
-    let stop = shutdown::requested();
-    let mut stop = pin!(stop);
     let failures = Notice::default();
     loop {
         let accepted = tokio::select! {
             accepted = server.accept() => accepted,
-            stopped = &mut stop => break stopped?,
+            () = shutdown.requested() => break,
         };
         match accepted {
             Ok(incoming) => {
@@ -95,7 +93,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
                 }
                 tokio::select! {
                     () = time::sleep(ACCEPT_PAUSE) => {}
-                    stopped = &mut stop => break stopped?,
+                    () = shutdown.requested() => break,
                 }
             }
         }
