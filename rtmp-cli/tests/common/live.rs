@@ -1,13 +1,13 @@
 //! Publishers and players in the test itself, with a deadline for everything they do; and their frames.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, net::SocketAddr, path::Path, sync::Arc};
 
 use rtmp_proto::{
-    ClientConfig, RtmpUrl, Timestamp,
+    ClientConfig, Limits, RtmpUrl, ServerConfig, Timestamp,
     flv::{FileReader, Frame},
 };
 use rtmp_tokio::{Error, Player, Publisher};
-use tokio::time;
+use tokio::{net::TcpSocket, time};
 
 use super::{DEADLINE, Server};
 
@@ -15,8 +15,28 @@ pub fn url(server: &Server, path: &str) -> RtmpUrl {
     server.url(path).parse().unwrap()
 }
 
+/// A client that waits as long as the tests do.
 pub fn config() -> Arc<ClientConfig> {
-    Arc::default()
+    let mut config = ClientConfig::default();
+    config.dial_timeout = DEADLINE;
+    wait_longer(&mut config.connection.limits);
+    Arc::new(config)
+}
+
+/// A server of that kind.
+pub fn server_config() -> Arc<ServerConfig> {
+    let mut config = ServerConfig::default();
+    wait_longer(&mut config.connection.limits);
+    Arc::new(config)
+}
+
+fn wait_longer(limits: &mut Limits) {
+    limits.handshake_timeout = DEADLINE;
+    limits.connect_timeout = DEADLINE;
+    limits.request_timeout = DEADLINE;
+    limits.first_media_timeout = DEADLINE;
+    limits.idle_timeout = DEADLINE;
+    limits.write_stall_timeout = DEADLINE;
 }
 
 pub async fn publish(url: &RtmpUrl) -> Publisher {
@@ -45,6 +65,21 @@ pub async fn refused<T>(attempt: impl Future<Output = Result<T, Error>>) -> Stri
     match bounded(attempt).await {
         Ok(_) => panic!("it was let in"),
         Err(error) => error.to_string(),
+    }
+}
+
+/// A port at which nobody listens, and nobody else will as long as this exists.
+pub struct Nobody(TcpSocket);
+
+impl Nobody {
+    pub fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        Self(socket)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap()
     }
 }
 

@@ -10,7 +10,7 @@ pub mod live;
 use std::{
     ffi::OsStr,
     fs,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
@@ -158,12 +158,21 @@ impl Server {
     }
 
     /// With an environment prepared in `command`.
+    ///
+    /// Deadlines that are not among the arguments are those of the tests: else the server would lose
+    /// patience with a machine that has other things to do.
     pub fn spawn<A: AsRef<OsStr>>(
         mut command: Command,
         address: &str,
         arguments: impl IntoIterator<Item = A>,
     ) -> Self {
         command.args(["serve", "--listen", address]).args(arguments);
+        for deadline in DEADLINES {
+            let is_given = |given: &OsStr| given.to_string_lossy().starts_with(deadline);
+            if !command.get_args().any(is_given) {
+                command.arg(format!("{deadline}={}", DEADLINE.as_secs()));
+            }
+        }
         let process = Process::spawn(command);
         let lines = process.wait_for("address", 1, |line| line.contains("listening on"));
         let port = lines
@@ -210,11 +219,17 @@ pub struct TempDir(PathBuf);
 impl TempDir {
     pub fn new() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{}-{number}", std::process::id());
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir(&path).expect("the directory for temporary files can be written");
-        Self(path)
+        loop {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let name = format!("{}-{number}", std::process::id());
+            let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+            match fs::create_dir(&path) {
+                Ok(()) => return Self(path),
+                // Of a process with the same number, which was killed.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => panic!("{}: {error}", path.display()),
+            }
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -252,6 +267,33 @@ impl Drop for TempDir {
     fn drop(&mut self) {
         // What cannot be removed lies in the target directory and harms nobody.
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A file in a directory of its own, which goes away at the end of the test.
+pub struct TempFile {
+    _directory: TempDir,
+    path: PathBuf,
+}
+
+impl TempFile {
+    pub fn new(name: &str, content: &[u8]) -> Self {
+        let directory = TempDir::new();
+        let path = directory.file(name);
+        fs::write(&path, content).expect("the directory is ours");
+        Self {
+            _directory: directory,
+            path,
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// For a command line.
+    pub fn as_str(&self) -> &str {
+        self.path.to_str().expect("the target directory is UTF-8")
     }
 }
 
@@ -303,6 +345,16 @@ impl Log {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// What `rtmp serve` waits for, and how its options are called.
+const DEADLINES: [&str; 6] = [
+    "--handshake-timeout",
+    "--connect-timeout",
+    "--request-timeout",
+    "--first-media-timeout",
+    "--idle-timeout",
+    "--write-timeout",
+];
 
 /// Between looks at something that cannot be waited for.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
