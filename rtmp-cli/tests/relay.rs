@@ -1,16 +1,16 @@
 //! `rtmp relay` and `rtmp publish --reconnect` between servers in this process.
 
-use std::{
-    fs,
-    net::TcpListener,
-    path::PathBuf,
-    process::{Output, Stdio},
-    sync::Arc,
-};
+mod common;
+
+use std::process::{Output, Stdio};
 
 use bytes::Bytes;
+use common::{
+    TempFile,
+    live::{Nobody, bounded, server_config},
+};
 use rtmp_proto::{
-    MessageStreamId, Request, Server, ServerConfig, ServerEvent, Status, StatusCode, Timestamp,
+    MessageStreamId, Request, Server, ServerEvent, Status, StatusCode, Timestamp,
     amf::{Object, Value, amf0},
     flv::{FileWriter, Frame},
 };
@@ -22,11 +22,13 @@ use tokio::process::{Child, Command};
 async fn a_dead_destination_does_not_disturb_the_other() {
     let listener = listen().await;
     let file = file("two", &stream(10));
-    let child = rtmp(&["relay", &file, &nobody(), &url(&listener)]);
+    let nobody = Nobody::new();
+    let dead = format!("rtmp://{}/live/s3cr3tkey", nobody.address());
+    let child = rtmp(&["relay", file.as_str(), &dead, &url(&listener)]);
     let (frames, is_stopped) = take_stream(accept(&listener).await).await;
     assert_eq!(frames, stream(10));
     assert!(is_stopped);
-    let (code, said) = outcome(child.wait_with_output().await.unwrap());
+    let (code, said) = outcome(output(child).await);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("/live/…: publishing\n"), "{said}");
     assert!(said.contains("refused; attempt 1 in "), "{said}");
@@ -37,13 +39,13 @@ async fn a_dead_destination_does_not_disturb_the_other() {
 async fn a_file_reaches_all_destinations() {
     let (one, other) = (listen().await, listen().await);
     let file = file("all", &stream(10));
-    let child = rtmp(&["relay", &file, &url(&one), &url(&other)]);
+    let child = rtmp(&["relay", file.as_str(), &url(&one), &url(&other)]);
     let (one, other) = tokio::join!(async { take_stream(accept(&one).await).await }, async {
         take_stream(accept(&other).await).await
     },);
     assert_eq!(one, (stream(10), true));
     assert_eq!(other, (stream(10), true));
-    let (code, said) = outcome(child.wait_with_output().await.unwrap());
+    let (code, said) = outcome(output(child).await);
     assert_eq!(code, Some(0), "{said}");
 }
 
@@ -51,7 +53,7 @@ async fn a_file_reaches_all_destinations() {
 async fn without_a_destination_left_it_fails() {
     let listener = listen().await;
     let file = file("denied", &stream(500));
-    let child = rtmp(&["relay", &file, &url(&listener)]);
+    let child = rtmp(&["relay", file.as_str(), &url(&listener)]);
     let mut connection = accept(&listener).await;
     loop {
         match connection.next_event().await.unwrap() {
@@ -65,7 +67,7 @@ async fn without_a_destination_left_it_fails() {
             _ => {}
         }
     }
-    let (code, said) = outcome(child.wait_with_output().await.unwrap());
+    let (code, said) = outcome(output(child).await);
     assert_eq!(code, Some(1), "{said}");
     assert!(
         said.contains("gave up: rejected by the peer: NetStream.Publish.Denied (… is bad)\n"),
@@ -100,7 +102,7 @@ async fn a_source_is_pulled_again() {
     let (rest, is_stopped) = take_stream(taking).await;
     assert!(rest.is_empty() && is_stopped);
     drop(again);
-    let (code, said) = outcome(child.wait_with_output().await.unwrap());
+    let (code, said) = outcome(output(child).await);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("; attempt 1 in "), "{said}");
 }
@@ -129,7 +131,7 @@ async fn a_source_that_moves_is_followed() {
     let (rest, is_stopped) = take_stream(taking).await;
     assert!(rest.is_empty() && is_stopped);
     drop(second);
-    let (code, said) = outcome(child.wait_with_output().await.unwrap());
+    let (code, said) = outcome(output(child).await);
     assert_eq!(code, Some(0), "{said}");
     assert!(
         said.contains(": asked to reconnect to 127.0.0.1:"),
@@ -141,7 +143,7 @@ async fn a_source_that_moves_is_followed() {
 async fn publish_goes_on_over_a_new_connection() {
     let listener = listen().await;
     let file = file("reconnect", &stream(60));
-    let child = rtmp(&["publish", "--reconnect", &file, &url(&listener)]);
+    let child = rtmp(&["publish", "--reconnect", file.as_str(), &url(&listener)]);
     let mut first = accept(&listener).await;
     let before = take_some(&mut first, 15).await;
     assert_eq!(before, stream(60)[..15]);
@@ -151,7 +153,7 @@ async fn publish_goes_on_over_a_new_connection() {
     assert!(after[0].is_metadata() && after[1].is_configuration());
     assert!(after[2].is_key_frame());
     assert_eq!(after.last(), stream(60).last());
-    let (code, said) = outcome(child.wait_with_output().await.unwrap());
+    let (code, said) = outcome(output(child).await);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains(": publishing again\n"), "{said}");
 }
@@ -165,17 +167,10 @@ fn url(listener: &Listener) -> String {
     format!("rtmp://{address}/live/s3cr3tkey?token=t0k3nvalue")
 }
 
-/// A URL where nobody listens.
-fn nobody() -> String {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = address.local_addr().unwrap();
-    format!("rtmp://{address}/live/s3cr3tkey")
-}
-
 async fn accept(listener: &Listener) -> Connection<BoxedTransport, Server> {
-    let (incoming, _) = listener.accept().await.unwrap();
+    let (incoming, _) = bounded(listener.accept()).await.unwrap();
     let io = incoming.establish().await.unwrap();
-    Connection::new(io, Arc::new(ServerConfig::default())).unwrap()
+    Connection::new(io, server_config()).unwrap()
 }
 
 fn accept_request(connection: &mut Connection<BoxedTransport, Server>, request: impl Request) {
@@ -260,16 +255,18 @@ fn payloads(frames: &[Frame]) -> Vec<&[u8]> {
     frames.iter().map(|frame| &frame.payload[..]).collect()
 }
 
-fn file(name: &str, frames: &[Frame]) -> String {
+fn file(name: &str, frames: &[Frame]) -> TempFile {
     let mut out = FileWriter::header(true, true).to_vec();
     for frame in frames {
         FileWriter::keeping_timestamps()
             .encode(frame, &mut out)
             .unwrap();
     }
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("relay-{name}.flv"));
-    fs::write(&path, out).unwrap();
-    path.to_str().unwrap().to_owned()
+    TempFile::new(&format!("{name}.flv"), &out)
+}
+
+async fn output(child: Child) -> Output {
+    bounded(child.wait_with_output()).await.unwrap()
 }
 
 fn rtmp(args: &[&str]) -> Child {
