@@ -11,7 +11,10 @@ use rtmp_proto::{RtmpUrl, Timestamp, flv::Frame};
 use rtmp_tokio::{Player, Publisher};
 use tokio::{runtime, time};
 
-use crate::{common::DEADLINE, wire::Noise};
+use crate::{
+    common::{DEADLINE, live::config},
+    wire::Noise,
+};
 
 /// They go on until they are told to stop; every frame sent arrives, in order and intact, or the test
 /// fails.
@@ -105,9 +108,9 @@ impl Drop for End<'_> {
 }
 
 async fn run(shared: &Shared, from: &RtmpUrl, to: &RtmpUrl) {
-    let player = Player::connect(from, Arc::default(), None).await;
+    let player = Player::connect(from, config(), None).await;
     let mut player = player.expect("it may play");
-    let publisher = Publisher::connect(to, Arc::default(), None).await;
+    let publisher = Publisher::connect(to, config(), None).await;
     let mut publisher = publisher.expect("it may publish");
     let (mut sent, mut arrived) = (0, 0);
     loop {

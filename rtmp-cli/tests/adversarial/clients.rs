@@ -103,6 +103,8 @@ fn one_new_connection_for_many_closes() {
     visitor.welcome();
     visitor.begin("publish");
     visitor.hear(&sound(2000, 0x11)[..100]);
+    // What it has said may still be on its way here.
+    client.wait_for("attempts", 3, |line| line.contains("; attempt "));
     let log = client.text();
     assert_eq!(log.matches("; attempt ").count(), 3, "{log}");
 }

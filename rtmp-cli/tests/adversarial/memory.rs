@@ -106,7 +106,7 @@ fn tiny_messages_for_a_slow_player() {
 /// `--write-timeout`.
 #[test]
 fn questions_and_no_ear_for_answers() {
-    let scene = Scene::with(["--write-timeout", "1"]);
+    let scene = Scene::with(["--write-timeout", "4"]);
     scene.survive(12, |server| {
         let mut deaf = Attacker::deaf(server);
         deaf.send(wire::greeting());

@@ -12,7 +12,8 @@ use crate::common::DEADLINE;
 
 /// Reads all the time, so that nobody waits for it unless it is meant to be deaf.
 pub(crate) struct Peer {
-    socket: TcpStream,
+    /// Shared with the thread that reads: one descriptor for each, since hundreds exist at a time.
+    socket: Arc<TcpStream>,
     inbox: Arc<Inbox>,
     /// How far [`hear`](Self::hear) has come.
     position: usize,
@@ -21,8 +22,8 @@ pub(crate) struct Peer {
 impl Peer {
     pub(crate) fn new(socket: TcpStream) -> Self {
         let peer = Self::deaf(socket);
-        let (socket, inbox) = (peer.clone_socket(), Arc::clone(&peer.inbox));
-        thread::spawn(move || inbox.fill(socket));
+        let (socket, inbox) = (Arc::clone(&peer.socket), Arc::clone(&peer.inbox));
+        thread::spawn(move || inbox.fill(&socket));
         peer
     }
 
@@ -33,7 +34,7 @@ impl Peer {
             .set_write_timeout(Some(DEADLINE))
             .expect("it is a socket");
         Self {
-            socket,
+            socket: Arc::new(socket),
             inbox: Arc::default(),
             position: 0,
         }
@@ -45,8 +46,12 @@ impl Peer {
     }
 
     /// Writes all of it, unless the other end closes meanwhile, which is its right; whether it did not.
+    #[expect(
+        clippy::needless_pass_by_ref_mut,
+        reason = "what two write at a time would be mixed"
+    )]
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        self.socket.write_all(bytes.as_ref()).is_ok()
+        (&*self.socket).write_all(bytes.as_ref()).is_ok()
     }
 
     /// Says no more.
@@ -94,10 +99,6 @@ impl Peer {
     pub(crate) fn heard(&self) -> Vec<u8> {
         self.inbox.lock().bytes.clone()
     }
-
-    fn clone_socket(&self) -> TcpStream {
-        self.socket.try_clone().expect("there are descriptors left")
-    }
 }
 
 impl Drop for Peer {
@@ -121,7 +122,7 @@ struct State {
 }
 
 impl Inbox {
-    fn fill(&self, mut socket: TcpStream) {
+    fn fill(&self, mut socket: &TcpStream) {
         let mut buffer = vec![0; 16 << 10];
         loop {
             let read = socket.read(&mut buffer).unwrap_or(0);

@@ -22,6 +22,8 @@ impl Scene {
     /// With arguments for `rtmp serve`.
     pub(crate) fn with<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
         let mut command = rtmp();
+        // However many cores there are: each thread has memory of its own.
+        command.env("TOKIO_WORKER_THREADS", "2");
         // The allocator is to give back what is freed, whatever lies behind it, so that what the process
         // has is what the server holds.
         command.envs([

@@ -1,7 +1,5 @@
 //! A player of what an attacker publishes.
 
-use std::sync::Arc;
-
 use rtmp_proto::flv::Frame;
 use rtmp_tokio::Player;
 use tokio::{
@@ -9,7 +7,7 @@ use tokio::{
     time,
 };
 
-use crate::common::{DEADLINE, Server};
+use crate::common::{DEADLINE, Server, live::config};
 
 pub(crate) struct Witness {
     runtime: Runtime,
@@ -23,7 +21,7 @@ impl Witness {
         let url = url.expect("a URL of ours");
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime");
-        let player = runtime.block_on(Player::connect(&url, Arc::default(), None));
+        let player = runtime.block_on(Player::connect(&url, config(), None));
         Self {
             runtime,
             player: player.expect("it may play"),
