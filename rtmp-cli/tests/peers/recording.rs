@@ -6,8 +6,9 @@ use crate::{
     programs::{FfmpegPublisher, Player},
 };
 
+/// The signal may interrupt a write, so the last tag may be a part of one.
 #[test]
-fn a_killed_server_leaves_whole_tags() {
+fn a_killed_server_leaves_a_playable_file() {
     let directory = TempDir::new();
     let server = Server::start(["--record".as_ref(), directory.path().as_os_str()]);
     let publisher = FfmpegPublisher::start(&Source::Both.path(), &server.url("live/stream"));
@@ -16,9 +17,11 @@ fn a_killed_server_leaves_whole_tags() {
     server.process.signal("KILL");
     drop(server);
 
-    let (_, is_whole) = frames(&file);
-    assert!(is_whole, "the file ends inside a tag");
-    let (expected, got) = (Source::Both.packets(), packets(&file));
+    let (expected, mut got) = (Source::Both.packets(), packets(&file));
+    if !frames(&file).1 {
+        // ffmpeg makes something of a part, too.
+        got.pop();
+    }
     assert!(got.len() > 80, "{} packets", got.len());
     let expected = expected
         .get(..got.len())
