@@ -5,7 +5,7 @@ use std::{path::Path, process::Command};
 use crate::{
     common::{Process, TempDir, rtmp},
     media::{Kind, Source, assert_is_tail, assert_same, of, packets},
-    programs::{FfmpegPublisher, Nginx, Player, free_port, wait_until_listening, words},
+    programs::{HeldPublisher, Nginx, Player, free_port, wait_until_listening, words},
 };
 
 #[test]
@@ -15,6 +15,7 @@ fn publish_to_nginx() {
     let nginx = Nginx::start("publish_notify on;");
     let url = nginx.url("stream");
     let mut player = Player::Ffmpeg.play(&url, &directory);
+    nginx.wait_for_connection();
     let mut publisher = Process::spawn(publish(&Source::Both.path(), &url));
     publisher.succeed();
     let got = packets(player.finish());
@@ -43,12 +44,13 @@ fn play_from_nginx() {
     let file = directory.file("played.flv");
     let nginx = Nginx::start("publish_notify on;");
     let url = nginx.url("stream");
-    let mut publisher = FfmpegPublisher::start(&Source::Both.path(), &url);
-    publisher.wait_for_time(500);
+    let publisher = HeldPublisher::start(&Source::Both.path(), 1500, &url);
     let mut command = rtmp();
     command.args(["play", &url, "--output"]).arg(&file);
     let mut player = Process::spawn(command);
-    publisher.0.succeed();
+    // It is made when the stream begins.
+    directory.wait_for_file("played.flv", 0);
+    publisher.go_on().succeed();
     player.succeed();
     let got = packets(&file);
     let pictures = of(Kind::Video, &got).len();

@@ -12,7 +12,7 @@ use std::{
         mpsc::{self, Receiver},
     },
     thread,
-    time::{Duration, Instant as StdInstant},
+    time::Instant as StdInstant,
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -238,9 +238,7 @@ impl App {
     /// One connection, to its end.
     fn serve(&self, mut socket: TcpStream) {
         let mut driver = Driver::new(self.session(1));
-        socket
-            .set_read_timeout(Some(Duration::from_secs(5)))
-            .unwrap();
+        socket.set_read_timeout(Some(DEADLINE)).unwrap();
         while !driver.is_finished() {
             while let Some(event) = driver.poll_event(self.now()) {
                 self.on_event(driver.session_mut(), event);

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     common::{Process, Server, TempDir, rtmp},
-    programs::words,
+    programs::{HeldPublisher, words},
 };
 
 /// HEVC with B-frames, and Opus.
@@ -85,13 +85,12 @@ fn late_players_decode_what_they_get() {
     let url = server.url("live/stream");
     // ffmpeg ends the second video track as if it were the first, in the header of plain AVC, which a
     // player that is still looking for tracks takes for another one.
-    let flags = "no_duration_filesize+no_sequence_end";
-    let mut publisher = publish_with(flags, &source, &url);
-    wait_for_time(&publisher, 1300);
+    let flags = "-flvflags no_duration_filesize+no_sequence_end";
+    let publisher = HeldPublisher::of(program(), &source, 1300, flags, &url);
     let (by_ffmpeg, by_rtmp) = (directory.file("ffmpeg.flv"), directory.file("rtmp.flv"));
     let mut players = [play(&url, &by_ffmpeg), play_with_rtmp(&url, &by_rtmp)];
     server.wait_for_players(2);
-    publisher.succeed();
+    publisher.go_on().succeed();
     for player in &mut players {
         player.succeed();
     }
@@ -152,25 +151,11 @@ fn source(name: &str, codecs: &str, seconds: u32, directory: &TempDir) -> PathBu
 }
 
 fn publish(file: &Path, url: &str) -> Process {
-    publish_with("no_duration_filesize", file, url)
-}
-
-/// With flags of ffmpeg's FLV muxer.
-fn publish_with(flags: &str, file: &Path, url: &str) -> Process {
-    let arguments = "-nostdin -v info -nostats -progress pipe:2 -stats_period 0.1 -copyts -re -i";
+    let arguments = "-nostdin -v info -nostats -copyts -re -i";
     let mut arguments = words(arguments, "", &[file.as_os_str()]);
-    let output = "-map 0 -c copy -f flv -flvflags";
-    let target = [OsStr::new(flags), OsStr::new(url)];
-    arguments.extend(words(output, "", &target));
+    let output = "-map 0 -c copy -f flv -flvflags no_duration_filesize";
+    arguments.extend(words(output, "", &[OsStr::new(url)]));
     Process::start(program(), arguments)
-}
-
-fn wait_for_time(publisher: &Process, millis: u64) {
-    publisher.wait_for("progress", 1, |line| {
-        let time = line.strip_prefix("out_time_us=");
-        time.and_then(|time| time.parse().ok())
-            .is_some_and(|micros: u64| micros >= millis * 1000)
-    });
 }
 
 fn play(url: &str, file: &Path) -> Process {

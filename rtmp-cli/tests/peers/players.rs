@@ -3,7 +3,7 @@
 use crate::{
     common::{Server, TempDir},
     media::{Kind, Source, assert_in_turn, assert_is_tail, assert_same, of, packets, streams},
-    programs::{FfmpegPublisher, Player},
+    programs::{FfmpegPublisher, HeldPublisher, Player},
 };
 
 /// Publishes `source` to a player that waits for it, and returns what the player got.
@@ -63,11 +63,10 @@ fn late_players_begin_with_a_key_frame_at_once() {
     let directory = TempDir::new();
     let server = Server::start(["--republish-wait", "0.5"]);
     let url = server.url("live/stream");
-    let mut publisher = FfmpegPublisher::start(&Source::Both.path(), &url);
-    publisher.wait_for_time(2500);
+    let publisher = HeldPublisher::start(&Source::Both.path(), 2500, &url);
     let mut players = Player::ALL.map(|player| player.play(&url, &directory));
     server.wait_for_players(players.len());
-    publisher.0.succeed();
+    publisher.go_on().succeed();
     // One of them plays again as soon as the stream is over.
     server.wait_for_players(players.len() + 1);
     for playing in &mut players {
@@ -95,7 +94,7 @@ fn late_players_begin_with_a_key_frame_at_once() {
 fn players_stay_through_a_republish() {
     let (first, second) = (Source::Both.packets(), Source::Short.packets());
     let directory = TempDir::new();
-    let server = Server::start(["--republish-wait", "4"]);
+    let server = Server::start(["--republish-wait", "10"]);
     let url = server.url("live/stream");
     let mut players = Player::ALL.map(|player| player.play(&url, &directory));
     server.wait_for_players(players.len());

@@ -3,7 +3,7 @@
 use crate::{
     common::{Server, TempDir},
     media::{Kind, Source, assert_is_tail, of, packets},
-    programs::{FfmpegPublisher, Player},
+    programs::{FfmpegPublisher, HeldPublisher, Player},
 };
 
 #[test]
@@ -14,11 +14,10 @@ fn a_newer_publisher_takes_over() {
     let url = server.url("live/stream");
     let mut player = Player::Ffmpeg.play(&url, &directory);
     server.wait_for_players(1);
-    let mut first = FfmpegPublisher::start(&Source::Both.path(), &url);
-    first.wait_for_time(2000);
+    let first = HeldPublisher::start(&Source::Both.path(), 2000, &url);
     let mut second = FfmpegPublisher::start(&Source::Short.path(), &url);
     server.wait_for("replaced by another publisher");
-    first.0.exit_in_failure();
+    first.go_on().exit_in_failure();
     second.0.succeed();
 
     let got = packets(player.finish());
@@ -47,13 +46,12 @@ fn a_second_publisher_is_rejected_with_a_reason() {
     let url = server.url("live/stream");
     let mut player = Player::Ffmpeg.play(&url, &directory);
     server.wait_for_players(1);
-    let mut first = FfmpegPublisher::start(&Source::Both.path(), &url);
-    first.wait_for_time(500);
+    let first = HeldPublisher::start(&Source::Both.path(), 1500, &url);
     let log = FfmpegPublisher::start(&Source::Short.path(), &url)
         .0
         .exit_in_failure();
     assert!(log.contains("stream is being published"), "{log}");
-    first.0.succeed();
+    first.go_on().succeed();
     assert_eq!(packets(player.finish()), Source::Both.packets());
 }
 

@@ -3,8 +3,14 @@
 use std::{
     ffi::{OsStr, OsString},
     fs,
+    io::Write,
     net::TcpListener,
     path::{Path, PathBuf},
+    process::Command,
+    sync::{
+        atomic::{AtomicU16, Ordering},
+        mpsc::{self, SyncSender},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -103,39 +109,83 @@ pub(crate) struct FfmpegPublisher(pub(crate) Process);
 
 impl FfmpegPublisher {
     pub(crate) fn start(file: &Path, url: &str) -> Self {
-        Self::with(file, "", url)
+        let input = "-nostdin -v info -nostats -copyts -re -i";
+        let mut arguments = words(input, url, &[file.as_os_str()]);
+        let output = "-c copy -f flv -flvflags no_duration_filesize";
+        arguments.extend(words(output, url, &[OsStr::new(url)]));
+        Self(Process::start("ffmpeg", arguments))
+    }
+}
+
+/// ffmpeg publishing the beginning of a file in real time, and then nothing, however long it takes those
+/// who are to join the stream.
+pub(crate) struct HeldPublisher {
+    process: Process,
+    rest: SyncSender<()>,
+}
+
+impl HeldPublisher {
+    /// Up to somewhat behind `millis`, which is waited for.
+    pub(crate) fn start(file: &Path, millis: u32, url: &str) -> Self {
+        Self::with(file, millis, "-flvflags no_duration_filesize", url)
     }
 
     /// With options for the output.
-    pub(crate) fn with(file: &Path, options: &str, url: &str) -> Self {
-        let mut arguments: Vec<OsString> = words(
-            "-nostdin -v info -nostats -progress pipe:2 -stats_period 0.1 -copyts -re -i",
-            url,
-            &[],
-        );
-        arguments.push(file.into());
-        arguments.extend(words(
-            "-c copy -f flv -flvflags no_duration_filesize",
-            url,
-            &[],
-        ));
-        arguments.extend(words(options, url, &[OsStr::new(url)]));
-        Self(Process::start("ffmpeg", arguments))
+    pub(crate) fn with(file: &Path, millis: u32, options: &str, url: &str) -> Self {
+        Self::of("ffmpeg", file, millis, options, url)
     }
 
-    /// Waits until it has sent this much.
-    pub(crate) fn wait_for_time(&self, millis: u64) {
-        self.0.wait_for("progress", 1, |line| {
+    /// With an ffmpeg of one's own.
+    pub(crate) fn of(program: &str, file: &Path, millis: u32, options: &str, url: &str) -> Self {
+        let mut command = Command::new(program);
+        let arguments = "-v info -nostats -progress pipe:2 -stats_period 0.1 -copyts -re -i pipe:0 \
+                         -map 0 -c copy -f flv";
+        command.args(words(arguments, url, &[]));
+        command.args(words(options, url, &[OsStr::new(url)]));
+        let (process, mut stdin) = Process::spawn_fed(command);
+        let bytes = fs::read(file).expect("it was made");
+        // ffmpeg reads ahead.
+        let (begin, end) = bytes.split_at(tag_from(&bytes, millis + 1000));
+        let (begin, end) = (begin.to_vec(), end.to_vec());
+        let (rest, is_wanted) = mpsc::sync_channel(1);
+        thread::spawn(move || {
+            // It fails when ffmpeg has ended, which is noticed elsewhere.
+            let _ = stdin.write_all(&begin);
+            if is_wanted.recv().is_ok() {
+                let _ = stdin.write_all(&end);
+            }
+        });
+        process.wait_for("progress", 1, |line| {
             let time = line.strip_prefix("out_time_us=");
             time.and_then(|time| time.parse().ok())
-                .is_some_and(|micros: u64| micros >= millis * 1000)
+                .is_some_and(|micros: i64| micros >= i64::from(millis) * 1000)
         });
+        Self { process, rest }
     }
+
+    /// Publishes the rest.
+    pub(crate) fn go_on(self) -> Process {
+        // It has ended if there is nobody to hear this.
+        let _ = self.rest.send(());
+        self.process
+    }
+}
+
+/// Where the first tag of an FLV file begins that is not before `millis`.
+fn tag_from(file: &[u8], millis: u32) -> usize {
+    let mut at = 13;
+    while let Some(&[_, s2, s1, s0, t2, t1, t0, t3]) = file.get(at..at + 8) {
+        if u32::from_be_bytes([t3, t2, t1, t0]) >= millis {
+            return at;
+        }
+        at += 15 + usize::from(s2) * 65_536 + usize::from(s1) * 256 + usize::from(s0);
+    }
+    panic!("the file has less than {millis} ms");
 }
 
 /// nginx with its RTMP module.
 pub(crate) struct Nginx {
-    _process: Process,
+    process: Process,
     _directory: TempDir,
     port: u16,
 }
@@ -165,7 +215,7 @@ impl Nginx {
         let process = Process::start("/usr/sbin/nginx", arguments);
         wait_until_listening(&process, port);
         Self {
-            _process: process,
+            process,
             _directory: directory,
             port,
         }
@@ -174,38 +224,63 @@ impl Nginx {
     pub(crate) fn url(&self, name: &str) -> String {
         format!("rtmp://127.0.0.1:{}/live/{name}", self.port)
     }
+
+    /// Waits until somebody has connected. Of what a player does before it plays, that takes longest.
+    pub(crate) fn wait_for_connection(&self) {
+        wait_for_socket(&self.process, self.port, ESTABLISHED);
+    }
 }
 
-/// A port that is free now, for programs that cannot choose one and tell.
+/// A port that is free now, for programs that cannot choose one and tell. It is none of those that the
+/// system gives to whoever wants any, so that it stays free.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("some port is free");
-    listener.local_addr().expect("it is bound").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").expect("Linux");
+    let ephemeral: u16 = range
+        .split_whitespace()
+        .next()
+        .and_then(|first| first.parse().ok())
+        .expect("a port");
+    // Another run of the tests begins elsewhere.
+    let own = u16::try_from(std::process::id() % 8192).expect("it is small");
+    loop {
+        let number = own.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = 1024 + number % ephemeral.saturating_sub(1024).max(1);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Waits until somebody listens on `port`, without a connection, which might be taken for the first
 /// client.
 pub(crate) fn wait_until_listening(process: &Process, port: u16) {
+    wait_for_socket(process, port, LISTEN);
+}
+
+fn wait_for_socket(process: &Process, port: u16, state: &str) {
     let address = format!(":{port:04X}");
     let started = Instant::now();
-    let is_listening = |line: &str| {
+    let is_meant = |line: &str| {
         let mut fields = line.split_whitespace().skip(1);
         let is_local = fields.next().is_some_and(|local| local.ends_with(&address));
-        is_local && fields.nth(1) == Some(LISTEN)
+        is_local && fields.nth(1) == Some(state)
     };
     while !fs::read_to_string("/proc/net/tcp")
         .expect("Linux")
         .lines()
-        .any(is_listening)
+        .any(is_meant)
     {
         if started.elapsed() > DEADLINE {
-            process.fail("it does not listen");
+            process.fail("it does not listen, or nobody comes");
         }
         thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// The state in `/proc/net/tcp`.
+/// States in `/proc/net/tcp`.
 const LISTEN: &str = "0A";
+const ESTABLISHED: &str = "01";
 
 /// The words of `line`, `URL` replaced, and then `more`.
 pub(crate) fn words(line: &str, url: &str, more: &[&OsStr]) -> Vec<OsString> {

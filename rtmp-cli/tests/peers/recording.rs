@@ -3,7 +3,7 @@
 use crate::{
     common::{Server, TempDir},
     media::{Kind, Source, assert_same, duration, frames, packets, packets_from},
-    programs::{FfmpegPublisher, Player},
+    programs::{FfmpegPublisher, HeldPublisher, Player},
 };
 
 /// The signal may interrupt a write, so the last tag may be a part of one.
@@ -11,8 +11,7 @@ use crate::{
 fn a_killed_server_leaves_a_playable_file() {
     let directory = TempDir::new();
     let server = Server::start(["--record".as_ref(), directory.path().as_os_str()]);
-    let publisher = FfmpegPublisher::start(&Source::Both.path(), &server.url("live/stream"));
-    publisher.wait_for_time(2000);
+    let _publisher = HeldPublisher::start(&Source::Both.path(), 2000, &server.url("live/stream"));
     let file = directory.wait_for_file(".flv", 300_000);
     server.process.signal("KILL");
     drop(server);
@@ -36,8 +35,7 @@ fn termination_ends_streams_and_recordings_properly() {
     let url = server.url("live/stream");
     let mut player = Player::Ffmpeg.play(&url, &directory);
     server.wait_for_players(1);
-    let publisher = FfmpegPublisher::start(&Source::Both.path(), &url);
-    publisher.wait_for_time(2000);
+    let _publisher = HeldPublisher::start(&Source::Both.path(), 2000, &url);
     server.process.signal("TERM");
     server.process.succeed();
 

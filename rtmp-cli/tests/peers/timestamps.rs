@@ -10,13 +10,16 @@ use rtmp_proto::{
 use crate::{
     common::{Process, Server, TempDir, rtmp},
     media::{Packet, Source, assert_is_tail, assert_same, frames, packets},
-    programs::{FfmpegPublisher, Player},
+    programs::{HeldPublisher, Player},
 };
 
 /// 1.2 s before a timestamp needs the extended field.
 #[test]
 fn a_stream_grows_over_24_bits() {
-    let (millis, offset) = (16_776_000, "-output_ts_offset 16776");
+    let (millis, offset) = (
+        16_776_000,
+        "-flvflags no_duration_filesize -output_ts_offset 16776",
+    );
     let expected: Vec<Packet> = Source::Both
         .packets()
         .into_iter()
@@ -28,11 +31,10 @@ fn a_stream_grows_over_24_bits() {
     let mut players =
         [Player::Rtmpdump, Player::Ffmpeg].map(|player| player.play(&url, &directory));
     server.wait_for_players(2);
-    let mut publisher = FfmpegPublisher::with(&Source::Both.path(), offset, &url);
-    publisher.wait_for_time(3000);
+    let publisher = HeldPublisher::with(&Source::Both.path(), 3000, offset, &url);
     let mut late = Player::Rtmp2Src.play(&url, &directory);
     server.wait_for_players(3);
-    publisher.0.succeed();
+    publisher.go_on().succeed();
     for player in &mut players {
         println!("{:?}", player.player);
         assert_same(&expected, &packets(player.finish()));

@@ -19,6 +19,8 @@ fn wireshark_finds_nothing_malformed() {
     let mut capture = Command::new("sh");
     capture.args(["-c", r#"exec tshark "$@" >&2"#, "tshark"]);
     capture
+        // Room for everything, should it not be looked at in time.
+        .args(["-B", "64"])
         .args(["-l", "-P", "-i", "lo", "-f", &filter, "-w"])
         .arg(&file);
     capture.args(as_rtmp(server.port));
