@@ -12,6 +12,7 @@ use crate::{
         ONE, answer, begin, frames, key_frame, key_frames, play as start_playing, publish as start,
         serve, watch,
     },
+    patience::patient,
 };
 
 /// What is sent before the end arrives, and the end is told once, then as a failure.
@@ -39,7 +40,7 @@ pub fn publish<A: Adapter>() {
     assert_eq!(after, Failure::Closed(reason));
 }
 
-/// The server closes as soon as it has queued the last frame.
+/// The server closes while the last frame still waits.
 pub fn play<A: Adapter>() {
     let sent = key_frames(20);
     let (received, ()) = pair::<A, _, _>(
@@ -52,6 +53,8 @@ pub fn play<A: Adapter>() {
             for frame in &sent {
                 server.session().send_frame(ONE, frame).unwrap();
             }
+            // Closing has a deadline, which byte by byte is too short for all of it.
+            server.flush_to(1000).await.unwrap();
             server.close().await.unwrap();
         },
     );
@@ -123,7 +126,6 @@ pub fn more_than_the_queue_holds<A: Adapter>() {
                     server.flush().await.unwrap();
                 }
             }
-            // Closing has a deadline, which byte by byte may be too short.
             server.flush().await.unwrap();
             server.close().await.unwrap();
             refusals
@@ -157,6 +159,7 @@ pub fn back_pressure<A: Adapter>() {
                 let event = server.next_event().await.unwrap();
                 calls += u32::from(matches!(event, ServerEvent::Call(_)));
             }
+            server.flush_to(1000).await.unwrap();
             server.close().await.unwrap();
             (longest, calls)
         },
@@ -260,7 +263,7 @@ pub fn deadline<A: Adapter>() {
 pub fn a_hundred_at_once<A: Adapter>() {
     let counts = A::run(
         100,
-        &Arc::default(),
+        &patient(),
         async |mut client| {
             start(&mut client).await.unwrap();
             for n in 0..5 {
@@ -280,7 +283,7 @@ fn pair<A: Adapter, X: Send, Y: Send>(
     client: impl AsyncFn(A::Client) -> X + Sync,
     server: impl AsyncFn(A::Server) -> Y + Sync,
 ) -> (X, Y) {
-    A::run(1, &Arc::default(), client, server).remove(0)
+    A::run(1, &patient(), client, server).remove(0)
 }
 
 /// What a sender that holds back lets wait.

@@ -1,12 +1,13 @@
 //! Transports that misbehave, and callers that change their minds.
 
-use std::{io::ErrorKind, sync::Arc};
+use std::io::ErrorKind;
 
 use rtmp_proto::{ClientEvent, CloseReason, Role, ServerEvent, amf::Value};
 
 use crate::{
     Connection, Failure, Faults, Mode, OverPipes, Pipe, apart,
     app::{ONE, answer, begin, frames, key_frame, key_frames, publish, serve, url, watch},
+    patience::patient,
     pipe,
     task::{cut_off, once},
 };
@@ -221,7 +222,7 @@ pub fn failing_writes<P: OverPipes>() {
 /// Not RTMP at all.
 pub fn another_protocol<P: OverPipes>() {
     let (mut a, b) = pipe(4096);
-    let mut server = P::server(b, Arc::default());
+    let mut server = P::server(b, patient());
     let asking = async {
         let http = b"\x00GET / HTTP/1.1\r\n\r\n";
         write(&mut a, http).await;
@@ -233,7 +234,7 @@ pub fn another_protocol<P: OverPipes>() {
 }
 
 fn connect<P: OverPipes>(a: Pipe, b: Pipe) -> (P::Client, P::Server) {
-    (P::client(a, Arc::default()), P::server(b, Arc::default()))
+    (P::client(a, patient()), P::server(b, patient()))
 }
 
 /// A player over a narrow pipe gets ten frames from `server`, which is run with 1, 2, … polls.

@@ -36,14 +36,15 @@
 //!
 //! smol runs TLS over async-std's sockets, the only ones `rtmp-async-std` has a TLS for.
 //!
-//! No test sleeps. Deadlines are those of the session, and the adapter only has to wake up for them;
-//! the default ones (10 s for the handshake, say) run in real time and are never reached.
+//! No test sleeps. Deadlines are those of the session, and the adapter only has to wake up for them; where
+//! they are not what a test is about, they are those of [`patient`].
 #![forbid(unsafe_code)]
 
 mod app;
 mod certificate;
 pub mod dialogue;
 pub mod fault;
+mod patience;
 mod pipe;
 mod task;
 
@@ -52,6 +53,7 @@ use std::{io, sync::Arc};
 use rtmp_proto::{Client, ClientConfig, CloseReason, Instant, Role, Server, ServerConfig, Session};
 
 pub use certificate::certificate;
+pub use patience::{Config, patient};
 pub use pipe::{Faults, Mode, Pipe, Piped, pipe};
 pub use task::{all, apart, once};
 

@@ -14,6 +14,7 @@ use tokio::io::ReadBuf;
 
 use crate::{
     Adapter, OverPipes,
+    patience::patient,
     task::{all, apart},
 };
 
@@ -33,7 +34,7 @@ impl<P: OverPipes, const LEN: usize> Adapter for Piped<P, LEN> {
     ) -> Vec<(A, B)> {
         P::block_on(all((0..count).map(|_| {
             let (a, b) = pipe(LEN);
-            let a = P::client(a, Arc::default());
+            let a = P::client(a, patient());
             let b = P::server(b, Arc::clone(config));
             apart(client(a), server(b))
         })))

@@ -11,7 +11,7 @@ use rtmp_async_std::{
 };
 use rtmp_conformance::{
     Adapter, Connection, Failure, OverPipes, Pipe, Piped, all, apart, certificate, crowds,
-    dialogues, faults,
+    dialogues, faults, patient,
 };
 use rtmp_proto::{Client, ClientConfig, Instant, Role, RtmpUrl, Server, ServerConfig, Session};
 
@@ -172,7 +172,7 @@ async fn over_sockets<A, B>(
         .unwrap();
     let clients = (0..count).map(async |_| {
         let io = dial(&url, connector.as_ref(), Duration::MAX).await.unwrap();
-        client(Driven::new(io, Arc::default())).await
+        client(Driven::new(io, patient())).await
     });
     let servers = (0..count).map(async |_| {
         let (incoming, _) = listener.accept().await.unwrap();
@@ -206,7 +206,7 @@ impl Adapter for SmolTcp {
             let address = listener.local_addr().unwrap();
             let clients = (0..count).map(async |_| {
                 let io = smol::net::TcpStream::connect(address).await.unwrap();
-                client(Driven::new(io, Arc::default())).await
+                client(Driven::new(io, patient())).await
             });
             let servers = (0..count).map(async |_| {
                 let (io, _) = listener.accept().await.unwrap();

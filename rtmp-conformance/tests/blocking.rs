@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Buf;
-use rtmp_conformance::{Adapter, Connection, Failure, crowds, dialogues};
+use rtmp_conformance::{Adapter, Connection, Failure, crowds, dialogues, patient};
 use rtmp_proto::{
     Client, Driver, Instant, Role, Server, ServerConfig, Session, handshake::HANDSHAKE_RANDOM_LEN,
 };
@@ -217,7 +217,7 @@ impl<const LEN: usize> Adapter for Tcp<LEN> {
         let address = listener.local_addr().unwrap();
         let one_client = || {
             let io = TcpStream::connect(address).unwrap();
-            finish(client(Blocking::new(io, LEN, Arc::default())))
+            finish(client(Blocking::new(io, LEN, patient())))
         };
         let one_server = || {
             let (io, _) = listener.accept().unwrap();

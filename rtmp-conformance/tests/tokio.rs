@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use rtmp_conformance::{
     Adapter, Connection, Failure, OverPipes, Pipe, Piped, all, apart, certificate, crowds,
-    dialogues, faults,
+    dialogues, faults, patient,
 };
 use rtmp_proto::{Client, ClientConfig, Instant, Role, RtmpUrl, Server, ServerConfig, Session};
 use rtmp_tokio::{
@@ -152,7 +152,7 @@ async fn over_sockets<A, B>(
         .unwrap();
     let clients = (0..count).map(async |_| {
         let io = dial(&url, connector.as_ref(), Duration::MAX).await.unwrap();
-        client(Driven::new(io, Arc::default())).await
+        client(Driven::new(io, patient())).await
     });
     let servers = (0..count).map(async |_| {
         let (incoming, _) = listener.accept().await.unwrap();

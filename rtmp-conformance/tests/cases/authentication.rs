@@ -1,9 +1,9 @@
 //! Clients whose URL holds a user and a password, and servers that ask for them. The module around it
 //! says which adapter's and how to run it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use rtmp_conformance::apart;
+use rtmp_conformance::{apart, patient};
 use rtmp_proto::{
     CloseReason, ConnectParams, Instant, PublisherState, ReconnectConfig, RtmpUrl, Server,
     ServerEvent, Status, StatusCode,
@@ -21,7 +21,7 @@ use super::{
 fn a_publisher_signs_in() {
     for scheme in [Scheme::Adobe, Scheme::Limelight] {
         let (outcome, connections) = attempt(scheme, "user:p%40ss@", async |url| {
-            Publisher::connect(&url, Arc::default(), None)
+            Publisher::connect(&url, patient(), None)
                 .await?
                 .finish()
                 .await
@@ -35,7 +35,7 @@ fn a_publisher_signs_in() {
 fn a_player_signs_in() {
     let (outcome, connections) = attempt(Scheme::Adobe, "user:p%40ss@", async |url| {
         let params = ConnectParams::player(&url).reconnecting();
-        let player = Player::connect_with(&url, Arc::default(), None, params).await?;
+        let player = Player::connect_with(&url, patient(), None, params).await?;
         player.finish().await
     });
     outcome.unwrap();
@@ -61,7 +61,7 @@ fn a_publisher_that_connects_again_signs_in() {
 #[test]
 fn a_wrong_password_is_told() {
     let (outcome, connections) = attempt(Scheme::Adobe, "user:wrong@", async |url| {
-        Publisher::connect(&url, Arc::default(), None).await
+        Publisher::connect(&url, patient(), None).await
     });
     let error = outcome.unwrap_err();
     assert!(
@@ -95,7 +95,7 @@ fn a_wrong_password_is_final() {
 #[test]
 fn a_missing_password_is_told() {
     let (outcome, connections) = attempt(Scheme::Adobe, "", async |url| {
-        Player::connect(&url, Arc::default(), None).await
+        Player::connect(&url, patient(), None).await
     });
     let error = outcome.unwrap_err();
     assert!(
@@ -110,7 +110,7 @@ fn a_missing_password_is_told() {
 fn a_refusal_for_another_reason_stays() {
     let (outcome, connections) = attempt(Scheme::Adobe, "user:p%40ss@", async |mut url| {
         url = url.with_stream("closed", "key").unwrap();
-        Publisher::connect(&url, Arc::default(), None).await
+        Publisher::connect(&url, patient(), None).await
     });
     let error = outcome.unwrap_err();
     assert!(
@@ -134,7 +134,7 @@ fn attempt<T>(
             let outcome = client(url.unwrap()).await;
             // One more connection tells the server that this was all.
             let stop = format!("rtmp://{address}/stop").parse().unwrap();
-            let _ = Publisher::connect(&stop, Arc::default(), None).await;
+            let _ = Publisher::connect(&stop, patient(), None).await;
             outcome
         };
         apart(client, guard(&listener, scheme)).await
@@ -148,7 +148,7 @@ async fn guard(listener: &Listener, scheme: Scheme) -> usize {
     loop {
         let (incoming, _) = listener.accept().await.unwrap();
         let io = incoming.establish().await.unwrap();
-        let mut server: Connection<_, Server> = Connection::new(io, Arc::default()).unwrap();
+        let mut server: Connection<_, Server> = Connection::new(io, patient()).unwrap();
         let mut is_last = false;
         while let Ok(event) = server.next_event().await {
             let now = server.now();
@@ -184,5 +184,5 @@ async fn guard(listener: &Listener, scheme: Scheme) -> usize {
 fn reconnecting(url: RtmpUrl) -> ReconnectingPublisher {
     let mut config = ReconnectConfig::default();
     config.backoff.initial = Duration::ZERO;
-    ReconnectingPublisher::new(url, Arc::default(), None, config)
+    ReconnectingPublisher::new(url, patient(), None, config)
 }

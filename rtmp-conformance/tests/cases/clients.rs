@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rtmp_conformance::{Pipe, apart, pipe};
+use rtmp_conformance::{Pipe, apart, patient, pipe};
 use rtmp_proto::{
     ClientConfig, CloseReason, ConnectParams, MessageStreamId, PublisherState, ReconnectConfig,
     Retry, RtmpUrl, Server, ServerEvent, Status, StatusCode, Timestamp, flv::Frame,
@@ -28,7 +28,7 @@ use super::{
 fn a_publisher_counts_and_finishes() {
     let (here, there) = pipe(1000);
     let publishing = async {
-        let mut publisher = Publisher::over(here, &url(), Arc::default()).await.unwrap();
+        let mut publisher = Publisher::over(here, &url(), patient()).await.unwrap();
         for frame in stream(20) {
             publisher.send(&frame).await.unwrap();
         }
@@ -43,7 +43,7 @@ fn a_publisher_counts_and_finishes() {
 fn a_player_ends_with_the_stream() {
     let (here, there) = pipe(1000);
     let playing = async {
-        let mut player = Player::over(here, &url(), Arc::default()).await.unwrap();
+        let mut player = Player::over(here, &url(), patient()).await.unwrap();
         let mut frames = Vec::new();
         while let Some(frame) = player.next_frame().await.unwrap() {
             frames.push(frame);
@@ -69,7 +69,7 @@ fn a_player_ends_with_the_stream() {
 fn refusals_are_told() {
     let (here, there) = pipe(1000);
     let url = url();
-    let publishing = Publisher::over(here, &url, Arc::default());
+    let publishing = Publisher::over(here, &url, patient());
     let denying = deny(there, StatusCode::PUBLISH_BAD_NAME);
     let (refused, ()) = block_on(apart(publishing, denying));
     let Err(Error::Closed(CloseReason::Refused(status))) = refused else {
@@ -83,7 +83,7 @@ fn refusals_are_told() {
 fn an_error_status_ends_a_publisher() {
     let (here, there) = pipe(1000);
     let publishing = async {
-        let mut publisher = Publisher::over(here, &url(), Arc::default()).await.unwrap();
+        let mut publisher = Publisher::over(here, &url(), patient()).await.unwrap();
         publisher.ended().await
     };
     let serving = async {
@@ -106,7 +106,7 @@ fn a_player_is_asked_to_reconnect() {
     let (here, there) = pipe(1000);
     let playing = async {
         let params = ConnectParams::player(&url()).reconnecting();
-        let player = Player::with_params(here, &url(), Arc::default(), params).await;
+        let player = Player::with_params(here, &url(), patient(), params).await;
         let mut player = player.unwrap();
         let status = loop {
             match player.next_frame().await {
@@ -137,7 +137,7 @@ fn a_publisher_that_ends_at_once_loses_nothing() {
     let count = block_on(async {
         let (listener, url) = listen().await;
         let publishing = async {
-            let publisher = Publisher::connect(&url, Arc::default(), None).await;
+            let publisher = Publisher::connect(&url, patient(), None).await;
             let mut publisher = publisher.unwrap();
             for frame in &frames {
                 publisher.send(frame).await.unwrap();
@@ -164,7 +164,7 @@ fn a_server_that_ends_at_once_loses_nothing() {
             server.close().await.unwrap();
         };
         let playing = async {
-            let player = Player::connect(&url, Arc::default(), None).await;
+            let player = Player::connect(&url, patient(), None).await;
             let mut player = player.unwrap();
             let mut count = 0;
             while let Some(frame) = player.next_frame().await.unwrap() {
@@ -287,7 +287,7 @@ fn a_dialler_that_never_ends_is_cut_off() {
 fn tunnels_are_refused() {
     for scheme in ["rtmpt", "rtmpte", "rtmpts"] {
         let url = format!("{scheme}://127.0.0.1:9/live/key").parse().unwrap();
-        let error = block_on(Player::connect(&url, Arc::default(), None)).unwrap_err();
+        let error = block_on(Player::connect(&url, patient(), None)).unwrap_err();
         assert!(matches!(error, Error::Tunnelled), "{scheme}: {error:?}");
         assert_eq!(error.retry(), Retry::Never);
     }
@@ -327,7 +327,7 @@ impl Network {
         };
         let mut config = ReconnectConfig::default();
         config.backoff.initial = Duration::ZERO;
-        ReconnectingPublisher::with_dialler(url(), Arc::default(), config, dialler)
+        ReconnectingPublisher::with_dialler(url(), patient(), config, dialler)
     }
 }
 
@@ -376,7 +376,7 @@ async fn established(listener: &Listener) -> BoxedTransport {
 
 /// A server that has accepted everything up to a stream.
 async fn accepted(io: impl Into<Io>) -> Connection<BoxedTransport, Server> {
-    let mut server = Connection::new(io.into().0, Arc::default()).unwrap();
+    let mut server = Connection::new(io.into().0, patient()).unwrap();
     loop {
         let now = server.now();
         match server.next_event().await.unwrap() {
@@ -427,7 +427,7 @@ async fn some_frames(server: &mut Connection<BoxedTransport, Server>, count: usi
 }
 
 async fn deny(io: Pipe, code: StatusCode) {
-    let mut server: Connection<_, Server> = Connection::new(io, Arc::default()).unwrap();
+    let mut server: Connection<_, Server> = Connection::new(io, patient()).unwrap();
     loop {
         let now = server.now();
         match server.next_event().await.unwrap() {

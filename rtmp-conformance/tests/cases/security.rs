@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rtmp_conformance::apart;
+use rtmp_conformance::{apart, patient};
 use rtmp_proto::{
     ClientConfig, CloseReason, PublisherState, ReconnectConfig, Server, ServerEvent, Timestamp,
     flv::Frame,
@@ -74,7 +74,7 @@ fn a_tls_client_at_a_plain_port() {
 #[test]
 fn no_tls_where_it_is_asked_for() {
     let url = "rtmps://127.0.0.1:1/live/key".parse().unwrap();
-    let refused = block_on(Publisher::connect(&url, Arc::default(), None));
+    let refused = block_on(Publisher::connect(&url, patient(), None));
     assert!(matches!(refused, Err(Error::NoTls)), "{refused:?}");
 }
 
@@ -111,14 +111,14 @@ fn no_good_bye() {
         let (listener, url) = listen("rtmps://localhost", Some((&certificate, &key))).await;
         let url = url.parse().unwrap();
         let publishing = async {
-            let publisher = Publisher::connect(&url, Arc::default(), Some(&connector)).await;
+            let publisher = Publisher::connect(&url, patient(), Some(&connector)).await;
             let mut publisher = publisher.unwrap();
             publisher.send(&frame).await.unwrap();
         };
         let serving = async {
             let (incoming, _) = listener.accept().await.unwrap();
             let io = incoming.establish().await.unwrap();
-            let mut server: Connection<_, Server> = Connection::new(io, Arc::default()).unwrap();
+            let mut server: Connection<_, Server> = Connection::new(io, patient()).unwrap();
             let mut count = 0;
             loop {
                 let now = server.now();
@@ -147,7 +147,7 @@ fn a_refused_certificate_is_final() {
         let (listener, url) = listen("rtmps://localhost", Some((&certificate, &key))).await;
         let mut publisher = ReconnectingPublisher::new(
             url.parse().unwrap(),
-            Arc::default(),
+            patient(),
             Some(connector),
             ReconnectConfig::default(),
         );
@@ -190,11 +190,11 @@ fn attempt(
     block_on(async {
         let (listener, url) = listen(to, own).await;
         let url = url.parse().unwrap();
-        let publishing = Publisher::connect(&url, Arc::default(), connector.as_ref());
+        let publishing = Publisher::connect(&url, patient(), connector.as_ref());
         let serving = async {
             let (incoming, _) = listener.accept().await.unwrap();
             let mut server = match incoming.establish().await {
-                Ok(io) => Connection::<_, Server>::new(io, Arc::default()).unwrap(),
+                Ok(io) => Connection::<_, Server>::new(io, patient()).unwrap(),
                 Err(error) => return Some(error),
             };
             match server.next_event().await {
@@ -209,7 +209,9 @@ fn attempt(
 }
 
 async fn listen(to: &str, own: Option<(&Path, &Path)>) -> (Listener, String) {
-    let listener = Listener::bind("127.0.0.1:0").await.unwrap();
+    // The same host, since a name may have several addresses, with somebody else at the port of one.
+    let (_, host) = to.split_once("://").unwrap();
+    let listener = Listener::bind(format!("{host}:0")).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let url = format!("{to}:{port}/live/key");
     match own {

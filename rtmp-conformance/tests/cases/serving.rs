@@ -1,12 +1,9 @@
 //! The embedding API of servers. The module around it says which adapter's and how to run it.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
 use futures_lite::future::poll_once;
-use rtmp_conformance::{Pipe, all, apart, pipe};
+use rtmp_conformance::{Pipe, all, apart, patient, pipe};
 use rtmp_proto::{
     Client, ClientEvent, CloseReason, PublishKind, RtmpUrl, Status, StatusCode, Timestamp,
     flv::Frame,
@@ -24,7 +21,7 @@ use super::{
 fn frames_come_in() {
     let (here, there) = pipe(1000);
     let publishing = async {
-        let mut publisher = Publisher::over(here, &url(), Arc::default()).await.unwrap();
+        let mut publisher = Publisher::over(here, &url(), patient()).await.unwrap();
         for n in 0..20 {
             publisher.send(&frame(n)).await.unwrap();
         }
@@ -52,7 +49,7 @@ fn frames_come_in() {
 fn frames_go_out() {
     let (here, there) = pipe(1000);
     let playing = async {
-        let mut player = Player::over(here, &url(), Arc::default()).await.unwrap();
+        let mut player = Player::over(here, &url(), patient()).await.unwrap();
         let mut frames = Vec::new();
         while let Some(frame) = player.next_frame().await.unwrap() {
             frames.extend(frame.is_video().then_some(frame));
@@ -77,7 +74,7 @@ fn frames_go_out() {
 fn rejections_arrive() {
     let (here, there) = pipe(1000);
     let publishing = async {
-        let refused = Publisher::over(here, &url(), Arc::default()).await;
+        let refused = Publisher::over(here, &url(), patient()).await;
         match refused.unwrap_err() {
             Error::Closed(CloseReason::Refused(status)) => {
                 assert_eq!(status.code, StatusCode::PUBLISH_UNAUTHORIZED);
@@ -105,7 +102,7 @@ fn rejections_arrive() {
 fn forgotten_requests_end_the_connection() {
     let (here, there) = pipe(1000);
     let publishing = async {
-        let refused = Publisher::over(here, &url(), Arc::default()).await;
+        let refused = Publisher::over(here, &url(), patient()).await;
         assert!(matches!(refused, Err(Error::Closed(_))));
     };
     let serving = async {
@@ -126,7 +123,7 @@ fn back_pressure_shows() {
     let (here, there) = pipe(1000);
     let (may_read, go) = async_channel::bounded(1);
     let playing = async {
-        let mut player = Player::over(here, &url(), Arc::default()).await.unwrap();
+        let mut player = Player::over(here, &url(), patient()).await.unwrap();
         go.recv().await.unwrap();
         let mut len = 0;
         while let Some(frame) = player.next_frame().await.unwrap() {
@@ -166,7 +163,7 @@ fn back_pressure_shows() {
 fn requests_follow_each_other() {
     let (here, there) = pipe(1000);
     let asking = async {
-        let mut connection = Connection::<_, Client>::new(here, Arc::default()).unwrap();
+        let mut connection = Connection::<_, Client>::new(here, patient()).unwrap();
         let now = connection.now();
         connection.session().publish_to(now, &url()).unwrap();
         let mut publishing = Vec::new();
@@ -225,7 +222,7 @@ fn requests_follow_each_other() {
 fn players_say_what_they_do() {
     let (here, there) = pipe(1000);
     let playing = async {
-        let mut connection = Connection::<_, Client>::new(here, Arc::default()).unwrap();
+        let mut connection = Connection::<_, Client>::new(here, patient()).unwrap();
         let now = connection.now();
         connection.session().play_from(now, &url()).unwrap();
         loop {
@@ -290,18 +287,16 @@ fn shutdown_is_graceful() {
         }
     };
     block_on(async {
-        let server = Server::bind("localhost:0", Arc::default()).await.unwrap();
+        let server = Server::bind("localhost:0", patient()).await.unwrap();
         let url = url_of(&server);
         let publishing = async {
-            let mut publisher = Publisher::connect(&url, Arc::default(), None)
-                .await
-                .unwrap();
+            let mut publisher = Publisher::connect(&url, patient(), None).await.unwrap();
             publisher.send(&frame(1)).await.unwrap();
             publisher.send(&frame(2)).await.unwrap();
             publisher.ended().await;
         };
         let playing = async {
-            let mut player = Player::connect(&url, Arc::default(), None).await.unwrap();
+            let mut player = Player::connect(&url, patient(), None).await.unwrap();
             let mut frames = Vec::new();
             while let Some(frame) = player.next_frame().await.unwrap() {
                 frames.extend(frame.is_video().then_some(frame));
@@ -330,9 +325,9 @@ fn shutdown_is_graceful() {
 #[test]
 fn shutdown_is_bounded() {
     block_on(async {
-        let server = Server::bind("localhost:0", Arc::default()).await.unwrap();
+        let server = Server::bind("localhost:0", patient()).await.unwrap();
         let url = url_of(&server);
-        let playing = async { Player::connect(&url, Arc::default(), None).await.unwrap() };
+        let playing = async { Player::connect(&url, patient(), None).await.unwrap() };
         let serving = async {
             let mut client = server.accept().await.unwrap().establish().await.unwrap();
             let Request::Play(asked) = client.next_request().await.unwrap() else {
@@ -351,7 +346,7 @@ fn shutdown_is_bounded() {
 }
 
 fn serve(io: Pipe) -> ServerConnection<Pipe> {
-    ServerConnection::over(io, Arc::default()).unwrap()
+    ServerConnection::over(io, patient()).unwrap()
 }
 
 fn url() -> RtmpUrl {
