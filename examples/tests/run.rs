@@ -17,6 +17,7 @@ use rtmp_proto::{
     flv::{FileWriter, Frame, FrameKind},
 };
 use rtmp_tokio::{Player, Publisher};
+use tokio::net::TcpSocket;
 
 use example::Example;
 
@@ -73,7 +74,11 @@ async fn tokio_restream() {
     in_time(async {
         let source = Relay::start("mio_server", ANY_PORT, &[]).await;
         let steady = Relay::start("io_uring_server", ANY_PORT, &[]).await;
-        let (dead, fickle) = (free_address(), free_address());
+        // Bound, but nobody listens.
+        let nobody = TcpSocket::new_v4().unwrap();
+        nobody.bind(ANY_PORT.parse().unwrap()).unwrap();
+        let dead = nobody.local_addr().unwrap().to_string();
+        let fickle = free_address();
         let urls = [
             source.url("in"),
             steady.url("out"),
@@ -221,10 +226,14 @@ fn write(frames: &[Frame], name: &str) -> PathBuf {
     path
 }
 
-/// Where nobody listens.
+/// Where nobody listens now. Systems give higher ports than these to whoever wants any, so that it stays
+/// free, and nobody who connects to it from such a port meets itself.
 fn free_address() -> String {
-    let listener = TcpListener::bind(ANY_PORT).unwrap();
-    listener.local_addr().unwrap().to_string()
+    let own = 10_000 + u16::try_from(std::process::id() % 10_000).unwrap();
+    let mut addresses = (own..30_000).map(|port| format!("127.0.0.1:{port}"));
+    addresses
+        .find(|address| TcpListener::bind(address).is_ok())
+        .unwrap()
 }
 
 async fn in_time(test: impl Future<Output = ()>) {
