@@ -5,11 +5,17 @@
 # ROUNDS (4) rounds, so that each has had its turn early. Seeds are read from corpus/, what is found on
 # the way is kept in found/, and an input that fails is written to artifacts/. Ends with a table, and with
 # an error if anything failed.
+#
+# With a SEED, inputs are tried in the same order each time. An input may take TIMEOUT (10) seconds, which
+# are those of the clock.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 JOBS=${JOBS:-$(nproc)}
 ROUNDS=${ROUNDS:-4}
+# 0 is any.
+SEED=${SEED:-0}
+TIMEOUT=${TIMEOUT:-10}
 TARGET_DIR=${CARGO_TARGET_DIR:-target}
 
 main() {
@@ -23,7 +29,7 @@ main() {
     trap 'rm -rf "$logs"' EXIT
     local slice=$((seconds * JOBS / ${#targets[@]} / ROUNDS))
     [ "$slice" -gt 0 ] || slice=1
-    export TARGET_DIR logs slice
+    export TARGET_DIR logs slice SEED TIMEOUT
     export -f run_one
     for ((round = 1; round <= ROUNDS; round++)); do
         printf '%s\n' "${targets[@]}" | round=$round xargs -P "$JOBS" -I{} bash -c 'run_one {}'
@@ -38,7 +44,8 @@ run_one() {
     mkdir -p "found/$1" "artifacts/$1"
     # Nothing in the workspace is to want more memory at once than the longest message takes thrice.
     local command=("$binary" "found/$1" "corpus/$1" -artifact_prefix="artifacts/$1/"
-        -max_total_time="$slice" -max_len=20000 -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=64
+        -max_total_time="$slice" -seed="$SEED" -max_len=20000 -timeout="$TIMEOUT"
+        -rss_limit_mb=2048 -malloc_limit_mb=64
         -dict=dictionary.txt -print_final_stats=1)
     local log=$logs/$1.$round TIMEFORMAT='cpu %U %S'
     if ! { time "${command[@]}" >"$log" 2>&1 </dev/null; } 2>>"$log"; then
