@@ -2,7 +2,7 @@
 //!
 //! [FLV §E.4.2.1], [E-RTMP v2 "Enhanced Audio"]
 
-use nom::{IResult, number::complete::be_u8};
+use nom::IResult;
 
 use super::{
     enhanced::{ExHeader, Tracks, mod_ex},
@@ -30,6 +30,7 @@ pub struct AudioHeader {
 
 impl AudioHeader {
     /// Classifies a payload. Never fails: what is not understood is [`AudioPacket::Unknown`].
+    #[inline]
     pub fn decode(payload: &[u8]) -> Self {
         let Some((&first, rest)) = payload.split_first() else {
             return Self {
@@ -37,16 +38,15 @@ impl AudioHeader {
                 ..Self::UNKNOWN
             };
         };
-        let header = match SoundFormat(first >> 4) {
-            SoundFormat::EX_HEADER => Self::decode_enhanced(first & 0x0F, rest),
-            format => Self::decode_legacy(format, first & 0x0F, rest),
-        };
-        match header {
-            Ok((body, header)) => Self {
-                header_len: payload.len() - body.len(),
-                ..header
+        match SoundFormat(first >> 4) {
+            SoundFormat::EX_HEADER => match Self::decode_enhanced(first & 0x0F, rest) {
+                Ok((body, header)) => Self {
+                    header_len: payload.len() - body.len(),
+                    ..header
+                },
+                Err(_) => Self::UNKNOWN,
             },
-            Err(_) => Self::UNKNOWN,
+            format => Self::decode_legacy(format, first & 0x0F, rest),
         }
     }
 
@@ -98,23 +98,21 @@ impl AudioHeader {
         }
     }
 
-    fn decode_legacy(format: SoundFormat, sound: u8, input: &[u8]) -> IResult<&[u8], Self> {
-        let header = Self {
+    fn decode_legacy(format: SoundFormat, sound: u8, rest: &[u8]) -> Self {
+        let (packet, header_len) = match *rest {
+            _ if format != SoundFormat::AAC => (AudioPacket::CodedFrames, 1),
+            [0, ..] => (AudioPacket::SequenceStart, 2),
+            [1, ..] => (AudioPacket::CodedFrames, 2),
+            [_, ..] => (AudioPacket::Unknown, 2),
+            [] => return Self::UNKNOWN,
+        };
+        Self {
             codec: Some(Codec::SoundFormat(format)),
-            packet: AudioPacket::CodedFrames,
+            packet,
+            header_len,
             sound,
             ..Self::UNKNOWN
-        };
-        if format != SoundFormat::AAC {
-            return Ok((input, header));
         }
-        let (input, packet_type) = be_u8(input)?;
-        let packet = match packet_type {
-            0 => AudioPacket::SequenceStart,
-            1 => AudioPacket::CodedFrames,
-            _ => AudioPacket::Unknown,
-        };
-        Ok((input, Self { packet, ..header }))
     }
 
     fn decode_enhanced(packet_type: u8, input: &[u8]) -> IResult<&[u8], Self> {

@@ -29,6 +29,7 @@ pub struct Frame {
 
 impl Frame {
     /// An audio message.
+    #[inline]
     pub fn audio(timestamp: Timestamp, payload: Bytes) -> Self {
         Self {
             timestamp,
@@ -38,6 +39,7 @@ impl Frame {
     }
 
     /// A video message.
+    #[inline]
     pub fn video(timestamp: Timestamp, payload: Bytes) -> Self {
         Self {
             timestamp,

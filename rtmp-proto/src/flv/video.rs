@@ -2,11 +2,7 @@
 //!
 //! [FLV §E.4.3.1], [E-RTMP v2 "Enhanced Video"]
 
-use nom::{
-    IResult, Parser,
-    combinator::fail,
-    number::complete::{be_i24, be_u8},
-};
+use nom::{IResult, Parser, combinator::fail, number::complete::be_i24};
 
 use super::{
     enhanced::{ExHeader, FourCc, Tracks, four_cc, mod_ex},
@@ -40,17 +36,16 @@ pub struct VideoHeader {
 
 impl VideoHeader {
     /// Classifies a payload. Never fails: what is not understood is [`VideoPacket::Unknown`].
+    #[inline]
     pub fn decode(payload: &[u8]) -> Self {
         let Some((&first, rest)) = payload.split_first() else {
             return Self::unknown(FrameType::RESERVED);
         };
         let frame_type = FrameType(first >> 4 & 0x07);
-        let header = if first & EX_HEADER != 0 {
-            Self::decode_enhanced(frame_type, first & 0x0F, rest)
-        } else {
-            Self::decode_legacy(frame_type, CodecId(first & 0x0F), rest)
-        };
-        match header {
+        if first & EX_HEADER == 0 {
+            return Self::decode_legacy(frame_type, CodecId(first & 0x0F), rest);
+        }
+        match Self::decode_enhanced(frame_type, first & 0x0F, rest) {
             Ok((body, header)) => Self {
                 header_len: payload.len() - body.len(),
                 ..header
@@ -64,42 +59,32 @@ impl VideoHeader {
         self.packet == VideoPacket::CodedFrames && self.frame_type.is_key()
     }
 
-    fn decode_legacy(frame_type: FrameType, codec: CodecId, input: &[u8]) -> IResult<&[u8], Self> {
-        let header = Self {
-            codec: Some(Codec::CodecId(codec)),
-            ..Self::unknown(frame_type)
-        };
-        if frame_type == FrameType::COMMAND {
+    fn decode_legacy(frame_type: FrameType, codec: CodecId, rest: &[u8]) -> Self {
+        let mut composition_time = 0;
+        let (packet, header_len) = match *rest {
             // With AVC the command might come after the AVC header, and nobody is known to send
             // that: only the form without doubt is interpreted.
-            return match *input {
-                [command] => Ok((
-                    &[],
-                    header.with(VideoPacket::Command(VideoCommand(command))),
-                )),
-                _ => Ok((input, header)),
-            };
-        }
-        if !codec.has_packet_type() {
-            return Ok((input, header.with(VideoPacket::CodedFrames)));
-        }
-        let (input, packet_type) = be_u8(input)?;
-        match packet_type {
-            0 => {
-                let (input, _) = be_i24(input)?;
-                Ok((input, header.with(VideoPacket::SequenceStart)))
+            [command] if frame_type == FrameType::COMMAND => {
+                (VideoPacket::Command(VideoCommand(command)), 2)
             }
-            1 => {
-                let (input, composition_time) = be_i24(input)?;
-                let header = Self {
-                    composition_time,
-                    ..header
-                };
-                Ok((input, header.with(VideoPacket::CodedFrames)))
+            _ if frame_type == FrameType::COMMAND => (VideoPacket::Unknown, 1),
+            _ if !codec.has_packet_type() => (VideoPacket::CodedFrames, 1),
+            [0, _, _, _, ..] => (VideoPacket::SequenceStart, 5),
+            [1, high, middle, low, ..] => {
+                composition_time = i32::from_be_bytes([high, middle, low, 0]) >> 8;
+                (VideoPacket::CodedFrames, 5)
             }
             // There is no data, so a missing composition time does no harm.
-            2 => Ok((&[], header.with(VideoPacket::SequenceEnd))),
-            _ => Ok((input, header)),
+            [2, ..] => (VideoPacket::SequenceEnd, 1 + rest.len()),
+            [0 | 1, ..] | [] => return Self::unknown(frame_type),
+            [_, ..] => (VideoPacket::Unknown, 2),
+        };
+        Self {
+            codec: Some(Codec::CodecId(codec)),
+            packet,
+            composition_time,
+            header_len,
+            ..Self::unknown(frame_type)
         }
     }
 
