@@ -380,8 +380,11 @@ impl Connection {
         self.output.len() + self.pending_len()
     }
 
+    #[inline]
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
-        self.queue_replies();
+        if self.acks.is_due() || !self.replies.is_empty() {
+            self.queue_replies();
+        }
         if self.interleaver.is_some() {
             self.encode_until(ENCODED_AHEAD);
         }
@@ -531,15 +534,20 @@ impl Acknowledgements {
         self.received += bytes as u64;
     }
 
+    #[inline]
+    fn is_due(&self) -> bool {
+        let window = self.window.unwrap_or(DEFAULT_WINDOW);
+        let due = u64::from(window / 2).max(1);
+        window != 0 && self.received - self.acknowledged >= due
+    }
+
     /// The sequence number to send, if one is due; it counts as sent.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "the sequence number is defined modulo 2^32"
     )]
     fn take_due(&mut self) -> Option<u32> {
-        let window = self.window.unwrap_or(DEFAULT_WINDOW);
-        let due = u64::from(window / 2).max(1);
-        if window == 0 || self.received - self.acknowledged < due {
+        if !self.is_due() {
             return None;
         }
         self.acknowledged = self.received;
@@ -593,6 +601,13 @@ struct ControlReplies {
     swf: bool,
     /// Position in the output up to which the last such answers reach.
     queued_until: u64,
+}
+
+impl ControlReplies {
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.pong.is_none() && self.window_ack_size.is_none() && !self.swf
+    }
 }
 
 /// Whether the peer is there: it is pinged after a silence, and given up after as much again in
