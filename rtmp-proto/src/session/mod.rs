@@ -740,3 +740,16 @@ impl<R: Role> fmt::Debug for Session<R> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// They are moved several times on their way. What is longer than 128 bytes takes a call of
+    /// `memcpy` each time.
+    #[test]
+    fn events_are_small() {
+        assert!(size_of::<ServerEvent>() <= 128);
+        assert!(size_of::<ClientEvent>() <= 128);
+    }
+}

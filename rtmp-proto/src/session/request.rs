@@ -4,7 +4,7 @@
 //! once. While one waits the session takes no input, so the application always decides on `connect`
 //! before a pipelined `publish` is looked at, and media that follows `publish` at once waits too.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
 
 use crate::{
@@ -194,7 +194,7 @@ pub struct PlayRequest {
     pub(super) start: f64,
     pub(super) duration: f64,
     pub(super) reset: bool,
-    pub(super) transition: Option<Transition>,
+    pub(super) transition: Option<Box<Transition>>,
 }
 
 impl PlayRequest {
@@ -232,7 +232,7 @@ impl PlayRequest {
 
     /// How to change over, if this is a `play2`.
     pub fn transition(&self) -> Option<&Transition> {
-        self.transition.as_ref()
+        self.transition.as_deref()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a client asks for, command by command.
 
-use alloc::{borrow::ToOwned, string::String};
+use alloc::{borrow::ToOwned, boxed::Box, string::String};
 
 use super::{Server, ServerEvent};
 use crate::{
@@ -113,7 +113,7 @@ impl Session<Server> {
             start,
             duration,
             reset,
-            transition,
+            transition: transition.map(Box::new),
         }));
         if self.stream_state(stream) == Some(StreamState::Idle) {
             self.set_stream_state(stream, StreamState::PlayRequested);
