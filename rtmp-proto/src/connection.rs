@@ -10,14 +10,15 @@ use bytes::Buf;
 use crate::rtmpe::Ciphers;
 use crate::{
     chunk::{
-        ChunkDecoder, ChunkEncoder, ChunkStreamId, HeaderCompression, Interleaver, MessageStreamId,
-        MessageType, RawMessage, Turn,
+        ChunkDecoder, ChunkEncoder, ChunkError, ChunkStreamId, HeaderCompression, Interleaver,
+        RawMessage, Turn,
     },
     config::ConnectionConfig,
     error::{Error, Timeout},
+    flv::FrameKind,
     handshake::{Handshake, HandshakeReport},
     limits::Limits,
-    message::{Aggregate, BandwidthLimit, Control, Message, SwfVerification, UserControl},
+    message::{Aggregate, BandwidthLimit, Control, MessageError, SwfVerification, UserControl},
     relay::Wire,
     stats::{MessageCounts, Stats},
     time::Instant,
@@ -26,8 +27,7 @@ use crate::{
 
 /// One connection below the level of commands.
 ///
-/// Owns the only output queue. Protocol control messages and pings are dealt with here and never
-/// seen above.
+/// Owns the only output queue. What protocol control messages and pings do happens here.
 #[derive(Debug)]
 pub(crate) struct Connection {
     /// `Some` until it is finished.
@@ -39,7 +39,7 @@ pub(crate) struct Connection {
     /// Of an encrypted connection, once the handshake is finished.
     #[cfg(feature = "rtmpe")]
     ciphers: Option<Ciphers>,
-    /// What is left of the last aggregate.
+    /// What is left of the last aggregate: never nothing.
     parts: Option<Aggregate>,
     swf: Option<SwfVerification>,
     encoder: ChunkEncoder,
@@ -56,17 +56,6 @@ pub(crate) struct Connection {
     sent: MessageCounts,
     ignored: u64,
     window_out: Option<u32>,
-}
-
-/// What [`Connection::receive`] came upon.
-pub(crate) enum Received {
-    /// The handshake is done.
-    Opened,
-    /// A message that is not the connection's own business.
-    Message {
-        stream: MessageStreamId,
-        message: Message,
-    },
 }
 
 impl Connection {
@@ -108,79 +97,50 @@ impl Connection {
         connection
     }
 
-    /// Consumes `input` up to something the session must know, or all of it (`None`).
+    /// Consumes `input` up to the end of the handshake, or all of it; tells whether the handshake is
+    /// done.
+    pub(crate) fn shake_hands(
+        &mut self,
+        now: Instant,
+        input: &mut impl Buf,
+    ) -> Result<bool, Error> {
+        let before = input.remaining();
+        let result = match &mut self.handshake {
+            Some(handshake) => handshake.handle_input(now, input),
+            None => Ok(()),
+        };
+        self.heard(now, before - input.remaining());
+        self.queue_handshake();
+        result?;
+        Ok(self.is_open())
+    }
+
+    /// Consumes `input` up to the end of a message, or all of it (`None`).
     pub(crate) fn receive(
         &mut self,
         now: Instant,
         input: &mut impl Buf,
-    ) -> Result<Option<Received>, Error> {
+    ) -> Result<Option<RawMessage>, ChunkError> {
         let before = input.remaining();
-        let received = self.receive_until_news(now, input);
-        let count = before - input.remaining();
-        if count > 0 {
-            self.acks.count(count);
-            self.liveness.heard(now);
-        }
+        let received = self.decode(input);
+        self.heard(now, before - input.remaining());
         received
     }
 
-    fn receive_until_news(
-        &mut self,
-        now: Instant,
-        input: &mut impl Buf,
-    ) -> Result<Option<Received>, Error> {
-        if let Some(handshake) = &mut self.handshake {
-            let result = handshake.handle_input(now, input);
-            self.queue_handshake();
-            result?;
-            return Ok(self.handshake.is_none().then_some(Received::Opened));
-        }
+    fn decode(&mut self, input: &mut impl Buf) -> Result<Option<RawMessage>, ChunkError> {
         #[cfg(feature = "rtmpe")]
-        if let Some(mut ciphers) = self.ciphers.take() {
-            let received = self.receive_message(now, &mut ciphers.incoming.read(input));
-            self.ciphers = Some(ciphers);
-            return received;
+        if let Some(ciphers) = &mut self.ciphers {
+            return self.decoder.decode(&mut ciphers.incoming.read(input));
         }
-        self.receive_message(now, input)
+        self.decoder.decode(input)
     }
 
-    fn receive_message(
-        &mut self,
-        now: Instant,
-        input: &mut impl Buf,
-    ) -> Result<Option<Received>, Error> {
-        loop {
-            if let Some((stream, message)) = self.next_part()? {
-                return Ok(Some(Received::Message { stream, message }));
-            }
-            let Some(raw) = self.decoder.decode(input)? else {
-                return Ok(None);
-            };
-            self.received.messages += 1;
-            self.liveness.last_message = now;
-            if raw.payload().is_empty() {
-                // Whatever its type: deployed peers send such messages, and they say nothing.
-                self.ignored += 1;
-                continue;
-            }
-            let stream = raw.stream;
-            match Message::decode(raw, &self.limits)? {
-                Message::Control(control) => self.on_control(control),
-                Message::UserControl(UserControl::PingRequest(time)) => {
-                    self.replies.pong = Some(time);
-                }
-                Message::UserControl(UserControl::PingResponse(_)) => {}
-                Message::UserControl(UserControl::SwfVerifyRequest) if self.swf.is_some() => {
-                    self.replies.swf = true;
-                }
-                Message::Aggregate(parts) => self.parts = Some(parts),
-                message => {
-                    if let Message::Frame(frame) = &message {
-                        self.received.count_frame(&frame.kind);
-                    }
-                    return Ok(Some(Received::Message { stream, message }));
-                }
-            }
+    /// So many bytes have come.
+    #[inline]
+    fn heard(&mut self, now: Instant, bytes: usize) {
+        if bytes > 0 {
+            self.acks.count(bytes);
+            self.liveness.heard(now);
         }
     }
 
@@ -190,38 +150,41 @@ impl Connection {
         self.limits = limits.clone();
     }
 
-    /// The next part of the last aggregate: a frame, or [`Message::Other`]. What else a message can
-    /// be takes effect by its place in the chunk stream, which is not in an aggregate.
-    pub(crate) fn next_part(&mut self) -> Result<Option<(MessageStreamId, Message)>, Error> {
-        while let Some(part) = self.parts.as_mut().and_then(Iterator::next) {
-            let raw = part?;
-            if raw.payload().is_empty() {
-                self.ignored += 1;
-                continue;
-            }
-            let stream = raw.stream;
-            let message = match raw.message_type {
-                MessageType::AUDIO
-                | MessageType::VIDEO
-                | MessageType::DATA
-                | MessageType::DATA_AMF3 => Message::decode(raw, &self.limits)?,
-                _ => Message::Other(raw),
-            };
-            if let Message::Frame(frame) = &message {
-                self.received.count_frame(&frame.kind);
-            }
-            return Ok(Some((stream, message)));
+    /// A message is complete, be it one that is ignored.
+    #[inline]
+    pub(crate) fn count_message(&mut self, now: Instant) {
+        self.received.messages += 1;
+        self.liveness.last_message = now;
+    }
+
+    #[inline]
+    pub(crate) fn count_frame(&mut self, kind: &FrameKind) {
+        self.received.count_frame(kind);
+    }
+
+    /// The parts of an aggregate come before all further input.
+    pub(crate) fn begin_parts(&mut self, parts: Aggregate) {
+        self.parts = Some(parts);
+    }
+
+    /// The next part of the last aggregate.
+    pub(crate) fn next_part(&mut self) -> Option<Result<RawMessage, MessageError>> {
+        let parts = self.parts.as_mut()?;
+        let part = parts.next();
+        if parts.is_empty() {
+            self.parts = None;
         }
-        self.parts = None;
-        Ok(None)
+        part
     }
 
     /// Whether there is more of the last aggregate.
+    #[inline]
     pub(crate) fn has_parts(&self) -> bool {
-        self.parts.as_ref().is_some_and(|parts| !parts.is_empty())
+        self.parts.is_some()
     }
 
-    fn on_control(&mut self, control: Control) {
+    /// Does what a protocol control message says.
+    pub(crate) fn on_control(&mut self, control: Control) {
         match control {
             Control::SetChunkSize(size) => self.decoder.set_chunk_size(size),
             Control::Abort { csid } => {
@@ -238,6 +201,17 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Answers what can be answered without the session, and gives the rest back.
+    pub(crate) fn on_user_control(&mut self, event: UserControl) -> Option<UserControl> {
+        match event {
+            UserControl::PingRequest(time) => self.replies.pong = Some(time),
+            UserControl::PingResponse(_) => {}
+            UserControl::SwfVerifyRequest if self.swf.is_some() => self.replies.swf = true,
+            event => return Some(event),
+        }
+        None
     }
 
     /// Queues what the handshake wants to send, and drops it once it is finished.
@@ -358,6 +332,7 @@ impl Connection {
     }
 
     /// Bytes of messages that are not encoded yet.
+    #[inline]
     fn pending_len(&self) -> usize {
         self.interleaver
             .as_ref()
@@ -372,10 +347,12 @@ impl Connection {
     }
 
     /// Whether the peer fails to take our replies, so that it must not cause more.
+    #[inline]
     pub(crate) fn is_backlogged(&self) -> bool {
         self.queued_len() > self.limits.output_queue
     }
 
+    #[inline]
     pub(crate) fn queued_len(&self) -> usize {
         self.output.len() + self.pending_len()
     }
@@ -475,7 +452,7 @@ impl Connection {
             .max(self.liveness.listening_since)
     }
 
-    pub(crate) fn count_sent_frame(&mut self, kind: &crate::flv::FrameKind) {
+    pub(crate) fn count_sent_frame(&mut self, kind: &FrameKind) {
         self.sent.count_frame(kind);
     }
 

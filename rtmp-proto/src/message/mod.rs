@@ -19,7 +19,7 @@ use crate::{
     amf::AmfError,
     chunk::{MessageType, RawMessage},
     flv::Frame,
-    limits::Limits,
+    limits::{AmfLimits, Limits},
 };
 
 pub use self::{
@@ -84,12 +84,13 @@ impl Message {
             MessageType::COMMAND | MessageType::COMMAND_AMF3 => {
                 Self::Command(Command::decode(&raw, &limits.command)?)
             }
-            MessageType::DATA | MessageType::DATA_AMF3 => {
-                match normalise_data(&raw, &limits.data) {
-                    Some(payload) => Self::Frame(Frame::data(raw.timestamp, payload)),
-                    None => Self::Other(raw),
-                }
-            }
+            MessageType::AUDIO
+            | MessageType::VIDEO
+            | MessageType::DATA
+            | MessageType::DATA_AMF3 => match decode_frame(raw, &limits.data) {
+                Ok(frame) => Self::Frame(frame),
+                Err(raw) => Self::Other(raw),
+            },
             MessageType::SHARED_OBJECT | MessageType::SHARED_OBJECT_AMF3 => {
                 match SharedObject::decode(&raw, &limits.command) {
                     Ok(shared_object) => Self::SharedObject(shared_object),
@@ -99,10 +100,22 @@ impl Message {
             MessageType::AGGREGATE => {
                 Self::Aggregate(Aggregate::new(raw).with_limit(limits.aggregate_parts))
             }
-            MessageType::AUDIO => Self::Frame(Frame::audio(raw.timestamp, raw.into_payload())),
-            MessageType::VIDEO => Self::Frame(Frame::video(raw.timestamp, raw.into_payload())),
             _ => Self::Other(raw),
         })
+    }
+}
+
+/// The frame that `raw` is: audio, video, or data that decodes within `limits`. Gives back what is
+/// none.
+pub(crate) fn decode_frame(raw: RawMessage, limits: &AmfLimits) -> Result<Frame, RawMessage> {
+    match raw.message_type {
+        MessageType::AUDIO => Ok(Frame::audio(raw.timestamp, raw.into_payload())),
+        MessageType::VIDEO => Ok(Frame::video(raw.timestamp, raw.into_payload())),
+        MessageType::DATA | MessageType::DATA_AMF3 => match normalise_data(&raw, limits) {
+            Some(payload) => Ok(Frame::data(raw.timestamp, payload)),
+            None => Err(raw),
+        },
+        _ => Err(raw),
     }
 }
 

@@ -8,7 +8,7 @@ mod server;
 mod state;
 
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
-use core::{fmt, mem};
+use core::fmt;
 
 use bytes::{Buf, Bytes};
 
@@ -20,13 +20,14 @@ use self::{
 use crate::{
     amf::Value,
     chunk::{ChunkStreamId, MessageStreamId, MessageType, PayloadTooLong, RawMessage},
-    connection::{Connection, Received},
-    error::{CloseReason, RequestError, SendError, Timeout},
+    connection::Connection,
+    error::{CloseReason, Error, RequestError, SendError, Timeout},
     flv::Frame,
     handshake::{HANDSHAKE_RANDOM_LEN, HandshakeReport},
     limits::Limits,
     message::{
         AggregateBuilder, Command, Message, SharedObject, Status, TransactionId, UserControl,
+        decode_frame,
     },
     stats::Stats,
     time::Instant,
@@ -125,16 +126,9 @@ impl<R: Role> Session<R> {
     /// change the state and begin or end something.
     pub fn handle_input(&mut self, now: Instant, input: &mut impl Buf) {
         while self.is_receptive() {
-            match self.connection.receive(now, input) {
-                Ok(None) => break,
-                Ok(Some(Received::Opened)) => {
-                    self.deadline = None;
-                    self.enter(Phase::Open);
-                    R::on_open(self, now);
-                }
-                Ok(Some(Received::Message { stream, message })) => {
-                    self.on_message(now, stream, message);
-                }
+            match self.receive(now, input) {
+                Ok(true) => {}
+                Ok(false) => break,
                 Err(error) => self.end(error.into()),
             }
         }
@@ -167,15 +161,14 @@ impl<R: Role> Session<R> {
     /// The next event.
     #[must_use = "an event that is not looked at is lost"]
     pub fn poll_event(&mut self) -> Option<R::Event> {
-        if self.events.is_empty() {
+        if self.connection.has_parts() {
             self.take_parts();
         }
-        let event = self.events.pop_front();
-        event.or_else(|| {
-            let is_due = mem::take(&mut self.owes_closed);
-            let reason = self.close_reason.as_ref().filter(|_| is_due)?;
-            Some(R::event(Shared::Closed(reason.clone())))
-        })
+        match self.events.is_empty() {
+            false => self.events.pop_front(),
+            true if self.owes_closed => self.take_closed(),
+            true => None,
+        }
     }
 
     /// What waits to be written, if anything.
@@ -497,20 +490,100 @@ impl<R: Role> Session<R> {
             && !self.connection.is_backlogged()
     }
 
+    /// Takes what comes next; all input is consumed when there is nothing.
+    fn receive(&mut self, now: Instant, input: &mut impl Buf) -> Result<bool, Error> {
+        if self.phase == Phase::Handshaking {
+            let is_open = self.connection.shake_hands(now, input)?;
+            if is_open {
+                self.deadline = None;
+                self.enter(Phase::Open);
+                R::on_open(self, now);
+            }
+            return Ok(is_open);
+        }
+        if self.connection.has_parts() {
+            self.take_parts();
+            return Ok(true);
+        }
+        match self.connection.receive(now, input)? {
+            Some(raw) => self.on_message(now, raw).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
     /// Takes the parts of an aggregate up to one that makes an event, so that no more of them wait
     /// as events than one.
+    #[cold]
+    #[inline(never)]
     fn take_parts(&mut self) {
-        while self.events.is_empty() {
-            match self.connection.next_part() {
-                Ok(Some((stream, message))) => self.on_media(stream, message),
-                Ok(None) => return,
-                Err(error) => return self.end(error.into()),
+        while self.events.is_empty()
+            && let Some(part) = self.connection.next_part()
+        {
+            match part {
+                Ok(raw) => self.on_part(raw),
+                Err(error) => self.end(Error::from(error).into()),
             }
         }
     }
 
-    fn on_message(&mut self, now: Instant, stream: MessageStreamId, message: Message) {
-        match message {
+    /// A part is a frame, or nothing known. What else a message can be takes effect by its place in
+    /// the chunk stream, which is not in an aggregate.
+    fn on_part(&mut self, raw: RawMessage) {
+        if raw.payload().is_empty() {
+            return self.connection.count_ignored();
+        }
+        let stream = raw.stream;
+        match decode_frame(raw, &self.limits().data) {
+            Ok(frame) => self.on_frame(stream, frame),
+            Err(raw) => self.on_other(raw),
+        }
+    }
+
+    #[inline(always)]
+    fn on_message(&mut self, now: Instant, raw: RawMessage) -> Result<(), Error> {
+        self.connection.count_message(now);
+        if raw.payload().is_empty() {
+            // Whatever its type: deployed peers send such messages, and they say nothing. Empty audio
+            // and video breaks readers (gortmplib).
+            self.connection.count_ignored();
+            return Ok(());
+        }
+        let stream = raw.stream;
+        // Nearly all messages are these, which need not become a `Message` first.
+        let frame = match raw.message_type {
+            MessageType::AUDIO => Frame::audio(raw.timestamp, raw.into_payload()),
+            MessageType::VIDEO => Frame::video(raw.timestamp, raw.into_payload()),
+            _ => return self.on_other_message(now, raw),
+        };
+        self.on_frame(stream, frame);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn on_frame(&mut self, stream: MessageStreamId, frame: Frame) {
+        self.connection.count_frame(&frame.kind);
+        let receiving = |state| state == R::RECEIVING;
+        let Some(stream) = self.streams.resolve_mut(stream, receiving) else {
+            return self.connection.count_ignored();
+        };
+        if stream.first_media_due.is_some() && !frame.is_metadata() {
+            stream.first_media_due = None;
+        }
+        let stream = stream.id;
+        self.emit(R::event(Shared::Frame { stream, frame }));
+    }
+
+    #[inline(never)]
+    fn on_other_message(&mut self, now: Instant, raw: RawMessage) -> Result<(), Error> {
+        let stream = raw.stream;
+        match Message::decode(raw, self.limits())? {
+            Message::Control(control) => self.connection.on_control(control),
+            Message::UserControl(event) => {
+                if let Some(event) = self.connection.on_user_control(event) {
+                    self.emit(R::event(Shared::UserControl(event)));
+                }
+            }
+            Message::Aggregate(parts) => self.connection.begin_parts(parts),
             Message::Command(command) if matches!(&*command.name, RESULT | ERROR) => {
                 match self.calls.finish(command.transaction_id) {
                     Some(purpose) => R::on_response(self, now, purpose, Response::new(command)),
@@ -518,38 +591,19 @@ impl<R: Role> Session<R> {
                 }
             }
             Message::Command(command) => R::on_command(self, now, stream, command),
-            Message::UserControl(event) => self.emit(R::event(Shared::UserControl(event))),
             Message::SharedObject(message) if self.phase == Phase::Connected => {
                 self.emit(R::event(Shared::SharedObject(message)));
             }
             Message::SharedObject(_) => self.connection.count_ignored(),
-            Message::Frame(_) | Message::Other(_) => self.on_media(stream, message),
-            Message::Control(_) | Message::Aggregate(_) => {}
+            Message::Frame(frame) => self.on_frame(stream, frame),
+            Message::Other(raw) => self.on_other(raw),
         }
+        Ok(())
     }
 
-    /// What may stand in an aggregate too.
-    fn on_media(&mut self, stream: MessageStreamId, message: Message) {
-        match message {
-            Message::Frame(frame) => {
-                let receiving = self.streams.resolve(stream, |state| state == R::RECEIVING);
-                match receiving {
-                    // Empty audio and video says nothing, and breaks readers (gortmplib).
-                    Some(stream) if !frame.payload.is_empty() => {
-                        if !frame.is_metadata() {
-                            self.streams.settle_first_media(stream);
-                        }
-                        self.emit(R::event(Shared::Frame { stream, frame }));
-                    }
-                    _ => self.connection.count_ignored(),
-                }
-            }
-            Message::Other(raw) => {
-                self.connection.count_ignored();
-                self.emit(R::event(Shared::Unhandled(raw)));
-            }
-            _ => {}
-        }
+    fn on_other(&mut self, raw: RawMessage) {
+        self.connection.count_ignored();
+        self.emit(R::event(Shared::Unhandled(raw)));
     }
 
     fn limits(&self) -> &Limits {
@@ -593,6 +647,13 @@ impl<R: Role> Session<R> {
         self.announced = SessionState::Closed;
         self.close_reason = Some(reason);
         self.owes_closed = true;
+    }
+
+    #[cold]
+    fn take_closed(&mut self) -> Option<R::Event> {
+        self.owes_closed = false;
+        let reason = self.close_reason.clone()?;
+        Some(R::event(Shared::Closed(reason)))
     }
 
     /// Stands still while the application holds back an answer, and is put off by as much after it.

@@ -192,15 +192,36 @@ impl Streams {
         id: MessageStreamId,
         is_candidate: impl Fn(StreamState) -> bool,
     ) -> Option<MessageStreamId> {
-        if let Some(stream) = self.get(id) {
-            return is_candidate(stream.state).then_some(id);
+        let index = self.position(id, is_candidate)?;
+        Some(self.list.get(index)?.id)
+    }
+
+    /// As [`resolve`](Self::resolve), for changing it.
+    pub(super) fn resolve_mut(
+        &mut self,
+        id: MessageStreamId,
+        is_candidate: impl Fn(StreamState) -> bool,
+    ) -> Option<&mut Stream> {
+        let index = self.position(id, is_candidate)?;
+        self.list.get_mut(index)
+    }
+
+    fn position(
+        &self,
+        id: MessageStreamId,
+        is_candidate: impl Fn(StreamState) -> bool,
+    ) -> Option<usize> {
+        let mut streams = self.list.iter().enumerate();
+        if let Some((index, stream)) = streams.find(|(_, stream)| stream.id == id) {
+            return is_candidate(stream.state).then_some(index);
         }
         if !self.tolerates_misplaced {
             return None;
         }
-        let mut candidates = self.list.iter().filter(|stream| is_candidate(stream.state));
+        let streams = self.list.iter().enumerate();
+        let mut candidates = streams.filter(|(_, stream)| is_candidate(stream.state));
         match (candidates.next(), candidates.next()) {
-            (Some(only), None) => Some(only.id),
+            (Some((only, _)), None) => Some(only),
             _ => None,
         }
     }
@@ -210,13 +231,6 @@ impl Streams {
         self.iter()
             .filter_map(|stream| stream.first_media_due)
             .min()
-    }
-
-    /// The first media of `id` has come.
-    pub(super) fn settle_first_media(&mut self, id: MessageStreamId) {
-        if let Some(stream) = self.get_mut(id) {
-            stream.first_media_due = None;
-        }
     }
 
     /// Gives publishers that owe their first media so much more time.

@@ -447,6 +447,7 @@ impl Behaviour for Client {
         config.swf_verification
     }
 
+    #[inline]
     fn event(shared: Shared) -> ClientEvent {
         match shared {
             Shared::StateChanged(state) => ClientEvent::StateChanged(state),

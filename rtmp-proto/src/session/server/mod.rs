@@ -397,6 +397,7 @@ impl Behaviour for Server {
         None
     }
 
+    #[inline]
     fn event(shared: Shared) -> ServerEvent {
         match shared {
             Shared::StateChanged(state) => ServerEvent::StateChanged(state),
