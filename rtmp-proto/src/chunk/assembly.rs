@@ -132,7 +132,9 @@ impl HeaderInForce {
 #[derive(Debug, Default)]
 pub(super) struct Incomplete {
     pub(super) bytes: usize,
-    pub(super) messages: usize,
+    // As wide as `bytes`, the two would be added to as one vector, and that waits for what was written
+    // one by one before.
+    pub(super) messages: u32,
 }
 
 impl Incomplete {
@@ -150,7 +152,7 @@ impl Incomplete {
                 limit: limits.incomplete_bytes,
             });
         }
-        if self.messages >= limits.incomplete_messages {
+        if usize::try_from(self.messages).is_ok_and(|begun| begun >= limits.incomplete_messages) {
             return Err(ChunkError::TooManyIncompleteMessages {
                 limit: limits.incomplete_messages,
             });

@@ -79,30 +79,33 @@ impl ChunkDecoder {
     /// The decoder cannot find the next header after that and must not be used again.
     pub fn decode(&mut self, input: &mut impl Buf) -> Result<Option<RawMessage>, ChunkError> {
         self.slicing.begin(input.remaining());
-        let result = self.decode_message(input);
-        self.slicing.end(input.remaining());
-        result
-    }
-
-    fn decode_message(&mut self, input: &mut impl Buf) -> Result<Option<RawMessage>, ChunkError> {
         loop {
             if !self.held.is_empty()
                 && let Some(message) = self.read_held(input)?
             {
+                self.slicing.end(input.remaining());
                 return Ok(Some(message));
             }
             let bytes = input.chunk();
             let (step, used) = self.read(bytes);
             match step {
-                Step::Message { csid, payload } => {
-                    let payload = match payload {
-                        Payload::Arrived { length } => self.slicing.take(used, length, input),
-                        Payload::Assembled(payload) => {
-                            input.advance(used);
-                            payload.into()
-                        }
-                    };
-                    return Ok(Some(self.message(csid, payload)));
+                Step::Arrived { csid, length } => {
+                    let begin = used - length;
+                    if self.slicing.suits(length) {
+                        input.advance(begin);
+                        let payload = input.copy_to_bytes(length);
+                        self.slicing.end(input.remaining());
+                        return Ok(Some(self.finish(csid, payload)));
+                    }
+                    let payload = bytes.get(begin..used).unwrap_or_default().to_vec();
+                    input.advance(used);
+                    self.slicing.end(input.remaining());
+                    return Ok(Some(self.finish(csid, payload)));
+                }
+                Step::Assembled { csid, payload } => {
+                    input.advance(used);
+                    self.slicing.end(input.remaining());
+                    return Ok(Some(self.finish(csid, payload)));
                 }
                 Step::SplitHeader { missing } => {
                     let begun = bytes.len() - used;
@@ -112,6 +115,7 @@ impl ChunkDecoder {
                 Step::Starved => {
                     input.advance(used);
                     if !input.has_remaining() {
+                        self.slicing.end(0);
                         return Ok(None);
                     }
                 }
@@ -171,15 +175,13 @@ impl ChunkDecoder {
             let (step, used) = self.read(held.bytes());
             self.held.consume(used);
             match step {
-                Step::Message { csid, payload } => {
-                    let payload = match payload {
-                        Payload::Arrived { length } => {
-                            let payload = held.bytes().get(used - length..used);
-                            Bytes::copy_from_slice(payload.unwrap_or_default())
-                        }
-                        Payload::Assembled(payload) => payload.into(),
-                    };
-                    return Ok(Some(self.message(csid, payload)));
+                Step::Arrived { csid, length } => {
+                    let payload = held.bytes().get(used - length..used);
+                    let payload = payload.unwrap_or_default().to_vec();
+                    return Ok(Some(self.finish(csid, payload)));
+                }
+                Step::Assembled { csid, payload } => {
+                    return Ok(Some(self.finish(csid, payload)));
                 }
                 Step::SplitHeader { missing } if input.has_remaining() => {
                     self.held.fill(missing, input);
@@ -216,7 +218,8 @@ impl ChunkDecoder {
             let csid = current.csid;
             match self.read_payload(current, &mut rest) {
                 Progress::ChunkDone => {}
-                Progress::MessageDone(payload) => break Step::Message { csid, payload },
+                Progress::Arrived { length } => break Step::Arrived { csid, length },
+                Progress::Assembled(payload) => break Step::Assembled { csid, payload },
                 Progress::Starved { remaining } => {
                     self.current = Some(Current { csid, remaining });
                     break Step::Starved;
@@ -340,7 +343,7 @@ impl ChunkDecoder {
             *rest = rest.split_at(length).1;
             self.incomplete.release(partial);
             stream.partial = None;
-            return Progress::MessageDone(Payload::Arrived { length });
+            return Progress::Arrived { length };
         }
         let continuation = Continuation::new(csid, stream.header.extended);
         loop {
@@ -356,7 +359,7 @@ impl ChunkDecoder {
                 let payload = mem::take(&mut partial.payload);
                 self.incomplete.release(partial);
                 stream.partial = None;
-                return Progress::MessageDone(Payload::Assembled(payload));
+                return Progress::Assembled(payload);
             }
             if partial.chunks >= self.limits.chunks_per_message {
                 return Progress::ChunkDone;
@@ -373,13 +376,15 @@ impl ChunkDecoder {
 
     /// The message that `csid` has come to the end of.
     #[inline(always)]
-    fn message(&mut self, csid: ChunkStreamId, payload: Bytes) -> RawMessage {
+    fn finish(&mut self, csid: ChunkStreamId, payload: impl Into<Bytes>) -> RawMessage {
         let header = &self.streams.entry(csid).header;
+        let (message_type, stream) = (header.message_type, header.stream);
         RawMessage {
-            message_type: header.message_type,
-            stream: header.stream,
+            message_type,
+            stream,
             timestamp: header.timestamp,
-            payload,
+            // Last, to be made where it is to be.
+            payload: payload.into(),
         }
     }
 }
@@ -463,10 +468,12 @@ struct Current {
 
 /// Why reading stops.
 enum Step {
-    /// A message is complete.
-    Message {
+    /// A message is complete that arrived as a whole: the last `length` of the bytes used.
+    Arrived { csid: ChunkStreamId, length: usize },
+    /// A message is complete that was put together.
+    Assembled {
         csid: ChunkStreamId,
-        payload: Payload,
+        payload: Vec<u8>,
     },
     /// A header lacks at least so many bytes.
     SplitHeader { missing: usize },
@@ -479,19 +486,12 @@ enum Step {
 /// Where reading payload comes to.
 enum Progress {
     /// The chunk lacks so many bytes.
-    Starved {
-        remaining: usize,
-    },
+    Starved { remaining: usize },
     /// The next chunk is another message's, or has a header that has to be looked at.
     ChunkDone,
-    MessageDone(Payload),
-}
-
-enum Payload {
-    /// It arrived as a whole: the last `length` of the bytes read.
-    Arrived {
-        length: usize,
-    },
+    /// All of the message lay there.
+    Arrived { length: usize },
+    /// The message is put together.
     Assembled(Vec<u8>),
 }
 
@@ -519,19 +519,11 @@ impl Slicing {
         self.left = remaining;
     }
 
-    /// Takes `used` bytes off the front of `input`, where they lie in one piece: the last `length` of
-    /// them are a payload. A slice keeps less than twice its length in memory.
+    /// Whether a payload of `length` bytes is to be a slice, which keeps less than twice its length in
+    /// memory.
     #[inline]
-    fn take(&self, used: usize, length: usize, input: &mut impl Buf) -> Bytes {
-        let begin = used - length;
-        if length >= SLICE_LEN_MIN && 2 * length > self.extent {
-            input.advance(begin);
-            return input.copy_to_bytes(length);
-        }
-        let payload = input.chunk().get(begin..used).unwrap_or_default();
-        let payload = Bytes::copy_from_slice(payload);
-        input.advance(used);
-        payload
+    fn suits(&self, length: usize) -> bool {
+        length >= SLICE_LEN_MIN && 2 * length > self.extent
     }
 }
 

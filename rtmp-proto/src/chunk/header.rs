@@ -76,23 +76,22 @@ pub(crate) struct Continuation {
 }
 
 impl Continuation {
+    /// Put together as a number, since there is one for each message.
     #[inline]
     pub(crate) fn new(csid: ChunkStreamId, extended: Option<u32>) -> Self {
-        let mut continuation = Self::default();
-        match csid.get() {
-            id @ ..64 => continuation.push([0xC0 | u8::try_from(id).expect("below 64")]),
-            id => {
-                let [.., high, low] = (id - 64).to_be_bytes();
-                match id {
-                    ..320 => continuation.push([0xC0, low]),
-                    _ => continuation.push([0xC1, low, high]),
-                }
-            }
+        let (basic, len) = match csid.get() {
+            id @ ..64 => (0xC0 | id, 1),
+            id @ 64..320 => (0xC0 | (id - 64) << 8, 2),
+            id => (0xC1 | (id - 64) << 8, 3),
+        };
+        let (extension, extension_len) = match extended {
+            Some(extended) => (u64::from(extended.swap_bytes()) << (8 * len), 4),
+            None => (0, 0),
+        };
+        Self {
+            bytes: (u64::from(basic) | extension).to_le_bytes(),
+            len: len + extension_len,
         }
-        if let Some(extended) = extended {
-            continuation.push(extended.to_be_bytes());
-        }
-        continuation
     }
 
     #[inline]
@@ -110,15 +109,6 @@ impl Continuation {
         let mask = (1_u64 << (8 * self.len)) - 1;
         let is_next = u64::from_le_bytes(*first) & mask == u64::from_le_bytes(self.bytes);
         bytes.get(usize::from(self.len)..).filter(|_| is_next)
-    }
-
-    fn push<const N: usize>(&mut self, bytes: [u8; N]) {
-        for byte in bytes {
-            if let Some(free) = self.bytes.get_mut(usize::from(self.len)) {
-                *free = byte;
-                self.len += 1;
-            }
-        }
     }
 }
 
