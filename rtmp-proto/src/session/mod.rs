@@ -505,9 +505,10 @@ impl<R: Role> Session<R> {
             self.take_parts();
             return Ok(true);
         }
-        match self.connection.receive(now, input)? {
-            Some(raw) => self.on_message(now, raw).map(|()| true),
-            None => Ok(false),
+        match self.connection.receive(now, input) {
+            Ok(Some(raw)) => self.on_message(now, raw).map(|()| true),
+            Ok(None) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 
