@@ -175,4 +175,9 @@ impl Contender for ByHand {
             }
         }))
     }
+
+    /// Without a session.
+    fn ingest(&self, _: &Dialogue, workload: &Workload, piece: usize, sink: Sink<'_>) -> Outcome {
+        self.decode(workload, piece, sink)
+    }
 }

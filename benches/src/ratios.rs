@@ -10,7 +10,7 @@ use std::{
 use crate::{
     contender::{Contender, Encode, Encoder, Outcome, Work},
     dialogue::{Dialogue, digest_hello},
-    memcpy::Memcpy,
+    memcpy::{ByHand, Memcpy},
     socket::Sender,
     values::Sample,
     wire::{compare, flv_file, read},
@@ -25,6 +25,8 @@ pub struct Row<'a> {
     pub unit: Unit,
     /// The greatest result that is good enough.
     pub target: Option<f64>,
+    /// The greatest multiple of "by hand" that is good enough.
+    pub next_target: Option<f64>,
     /// The bare copies, for [`Unit::TimesMemcpy`].
     baseline: Option<Work<'a>>,
     /// By contender.
@@ -51,6 +53,8 @@ pub struct Result {
     pub unit: Unit,
     /// The greatest result that is good enough.
     pub target: Option<f64>,
+    /// The greatest multiple of "by hand" that is good enough.
+    pub next_target: Option<f64>,
     /// By contender.
     pub found: Vec<(&'static str, Outcome<f64>)>,
 }
@@ -150,6 +154,10 @@ impl Inputs {
         rows.push(digest(&self.digest, 5000.0, each));
         rows.push(read_flv(&self.live, &self.file, each));
         rows.push(write_flv(&self.live, &self.file, each));
+        for row in &mut rows {
+            let next = NEXT_TARGETS.iter().find(|(title, _)| *title == row.title);
+            row.next_target = next.map(|(_, target)| *target);
+        }
         rows
     }
 }
@@ -194,6 +202,7 @@ impl Row<'_> {
             title: self.title,
             unit: self.unit,
             target: self.target,
+            next_target: self.next_target,
             found: found.collect(),
         }
     }
@@ -221,6 +230,7 @@ impl std::fmt::Debug for Row<'_> {
             .field("title", &self.title)
             .field("unit", &self.unit)
             .field("target", &self.target)
+            .field("next_target", &self.next_target)
             .finish_non_exhaustive()
     }
 }
@@ -232,8 +242,9 @@ pub fn table(results: &[Result]) -> String {
         return out;
     };
     let ours = first.found.first().map_or("", |(name, _)| name);
-    let mut head = format!("| workload | {ours} | target | met |");
-    let mut rule = String::from("|---|---:|---:|:-:|");
+    let mut head =
+        format!("| workload | {ours} | target | met | times by hand | next target | met |");
+    let mut rule = String::from("|---|---:|---:|:-:|---:|---:|:-:|");
     for (name, _) in first.found.iter().skip(1) {
         write!(head, " {name} |").expect("into a string");
         rule.push_str("---:|");
@@ -244,21 +255,49 @@ pub fn table(results: &[Result]) -> String {
             Ok(value) => result.unit.show(*value),
             Err(reason) => reason.clone(),
         });
-        let (target, is_met) = match (result.target, result.found.first()) {
-            (Some(target), Some((_, Ok(value)))) if *value <= target => {
-                (result.unit.show(target), "yes")
-            }
-            (Some(target), _) => (result.unit.show(target), "NO"),
-            (None, _) => (String::new(), ""),
-        };
         let ours = cells.next().unwrap_or_default();
-        write!(out, "| {} | {ours} | {target} | {is_met} |", result.title).expect("into a string");
+        write!(out, "| {} | {ours} |", result.title).expect("into a string");
+        let show = |value| result.unit.show(value);
+        write_goal(&mut out, result.target, result.ours(), show);
+        let times = result.times_by_hand();
+        let show = |value| format!("{value:.2}");
+        write!(out, " {} |", times.map(show).unwrap_or_default()).expect("into a string");
+        write_goal(&mut out, result.next_target, times, show);
         for cell in cells {
             write!(out, " {cell} |").expect("into a string");
         }
         out.push('\n');
     }
     out
+}
+
+/// Two cells: what is good enough, and whether it is.
+fn write_goal(
+    out: &mut String,
+    target: Option<f64>,
+    found: Option<f64>,
+    show: impl Fn(f64) -> String,
+) {
+    let is_met = match (target, found) {
+        (Some(target), Some(found)) if found <= target => "yes",
+        (Some(_), _) => "NO",
+        (None, _) => "",
+    };
+    let target = target.map(show).unwrap_or_default();
+    write!(out, " {target} | {is_met} |").expect("into a string");
+}
+
+impl Result {
+    /// Of the first contender.
+    fn ours(&self) -> Option<f64> {
+        self.found.first()?.1.as_ref().ok().copied()
+    }
+
+    /// As a multiple of what can be had by hand.
+    fn times_by_hand(&self) -> Option<f64> {
+        let (_, by_hand) = self.found.iter().find(|(name, _)| *name == ByHand.name())?;
+        Some(self.ours()? / by_hand.as_ref().ok()?)
+    }
 }
 
 impl Unit {
@@ -282,6 +321,7 @@ fn decode<'a>(
         title: format!("decode {name}, {} pieces", size(piece)),
         unit: Unit::TimesMemcpy,
         target,
+        next_target: None,
         baseline: Some(Box::new(move || {
             done(memcpy.decode(workload, piece, &mut |_, _, _| {}))
         })),
@@ -316,6 +356,7 @@ fn encode<'a>(
         title: format!("encode {name}"),
         unit: Unit::TimesMemcpy,
         target: Some(target),
+        next_target: None,
         baseline: Some(Box::new(move || baseline(&mut sender))),
         work: each(contenders, move |contender| {
             let mut encoder = contender.encoder(messages, chunk_size)?;
@@ -337,6 +378,7 @@ fn relay<'a>(workload: &'a Workload, target: f64, contenders: &[&'a dyn Contende
         title: "decode + encode 4 Mbit/s, chunk 4096".into(),
         unit: Unit::TimesMemcpy,
         target: Some(target),
+        next_target: None,
         baseline: Some(Box::new(move || {
             done(memcpy.relay(workload, piece, &mut sender))
         })),
@@ -397,6 +439,7 @@ fn to_players<'a>(
         title: String::new(),
         unit: Unit::TimesMemcpy,
         target: None,
+        next_target: None,
         baseline: Some(Box::new(move || baseline(&mut sender))),
         work: each(contenders, move |contender| {
             let mut sender = Sender::keeping();
@@ -421,13 +464,16 @@ fn ingest<'a>(
         title: "server session ingest".into(),
         unit: Unit::TimesMemcpy,
         target: Some(target),
+        next_target: None,
         baseline: Some(Box::new(move || {
             done(memcpy.ingest(dialogue, workload, piece, &mut |_, _, _| {}));
         })),
         work: each(contenders, move |contender| {
             let mut found = Vec::new();
             contender.ingest(dialogue, workload, piece, &mut keep(&mut found))?;
-            compare(&workload.messages, &found).map_err(wrong)?;
+            if contender.decodes() {
+                compare(&workload.messages, &found).map_err(wrong)?;
+            }
             Ok(Box::new(move || {
                 done(
                     contender.ingest(dialogue, workload, piece, &mut |kind, time, payload| {
@@ -444,6 +490,7 @@ fn set_up<'a>(dialogue: &'a Dialogue, target: f64, contenders: &[&'a dyn Contend
         title: "session set-up".into(),
         unit: Unit::Nanoseconds(1),
         target: Some(target),
+        next_target: None,
         baseline: None,
         work: each(contenders, move |contender| {
             let answered = contender.set_up(dialogue)?;
@@ -483,6 +530,7 @@ fn decoding<'a>(
         title: String::new(),
         unit: Unit::Nanoseconds(1),
         target: None,
+        next_target: None,
         baseline: None,
         work: each(contenders, move |contender| {
             let count = decode(contender)?;
@@ -522,6 +570,7 @@ fn encoding<'a>(
         title: String::new(),
         unit: Unit::Nanoseconds(1),
         target: None,
+        next_target: None,
         baseline: None,
         work: each(contenders, move |contender| {
             let mut encode = prepare(contender)?;
@@ -550,6 +599,7 @@ fn read_flv<'a>(
         title: format!("FLV read 4 Mbit/s, {} pieces", size(piece)),
         unit: Unit::TimesMemcpy,
         target: None,
+        next_target: None,
         baseline: Some(Box::new(move || {
             done(memcpy.read_flv(file, piece, &mut |_, _, _| {}))
         })),
@@ -593,6 +643,7 @@ fn digest<'a>(hello: &'a [u8], target: f64, contenders: &[&'a dyn Contender]) ->
         title: "digest handshake, server".into(),
         unit: Unit::Nanoseconds(1),
         target: Some(target),
+        next_target: None,
         baseline: None,
         work: each(contenders, move |contender| {
             let answer = contender.digest_handshake(hello)?;
@@ -663,6 +714,22 @@ fn size(bytes: usize) -> String {
     }
 }
 
+/// By title, what is good enough as a multiple of "by hand" in the same run, where the targets above
+/// are out of reach on some machines.
+const NEXT_TARGETS: [(&str, f64); 11] = [
+    ("decode 4 Mbit/s, chunk 4096, 16 KiB pieces", 1.25),
+    ("decode chunk 128, 16 KiB pieces", 1.6),
+    ("decode one chunk (65536), 16 KiB pieces", 1.2),
+    ("decode 50 Mbit/s, 16 KiB pieces", 1.2),
+    ("decode extended timestamps, 16 KiB pieces", 1.25),
+    ("decode interleaved, 16 KiB pieces", 1.25),
+    ("decode 370 B audio, 16 KiB pieces", 1.6),
+    ("encode 4 Mbit/s, chunk 4096", 1.15),
+    ("encode 370 B audio", 1.6),
+    ("fan-out to 100 players, for each", 1.1),
+    ("server session ingest", 1.5),
+];
+
 /// What arrives at once: a TCP segment, a usual read, a very large one.
 pub const PIECES: [usize; 3] = [1460, 16 << 10, 256 << 10];
 
@@ -691,15 +758,37 @@ mod tests {
     }
 
     #[test]
+    fn next_targets_are_of_rows() {
+        let inputs = Inputs::new();
+        let rows = inputs.rows(&[&Ours]);
+        let next = rows.iter().filter(|row| row.next_target.is_some());
+        assert_eq!(next.count(), NEXT_TARGETS.len());
+    }
+
+    #[test]
     fn a_target_is_met_or_not() {
-        let result = |found| Result {
+        let result = |found, by_hand| Result {
             title: "row".into(),
             unit: Unit::TimesMemcpy,
             target: Some(1.5),
-            found: vec![("ours", found), ("theirs", Err("panics".into()))],
+            next_target: Some(1.2),
+            found: vec![("ours", found), ("by hand", by_hand)],
         };
-        assert!(table(&[result(Ok(1.5))]).contains("| row | 1.50x | 1.50x | yes | panics |"));
-        assert!(table(&[result(Ok(1.51))]).contains("| row | 1.51x | 1.50x | NO | panics |"));
-        assert!(table(&[result(Err("wrong".into()))]).contains("| row | wrong | 1.50x | NO |"));
+        let line = |found, by_hand| {
+            let table = table(&[result(found, by_hand)]);
+            table.lines().last().map(str::to_owned).expect("a row")
+        };
+        assert_eq!(
+            line(Ok(1.5), Ok(1.25)),
+            "| row | 1.50x | 1.50x | yes | 1.20 | 1.20 | yes | 1.25x |"
+        );
+        assert_eq!(
+            line(Ok(1.51), Ok(1.25)),
+            "| row | 1.51x | 1.50x | NO | 1.21 | 1.20 | NO | 1.25x |"
+        );
+        assert_eq!(
+            line(Err("wrong".into()), Ok(1.25)),
+            "| row | wrong | 1.50x | NO |  | 1.20 | NO | 1.25x |"
+        );
     }
 }
