@@ -24,7 +24,8 @@ pub struct Limits {
     pub chunk_streams: usize,
     /// Chunks one message may be cut into: the work budget that stops a chunk size of 1 from
     /// turning megabytes into millions of header parses. Default 131 072, which is a message of the
-    /// greatest length at the protocol's initial chunk size of 128. Beyond: the connection ends.
+    /// greatest length at the protocol's initial chunk size of 128; 0 is taken for 1. Beyond: the
+    /// connection ends.
     pub chunks_per_message: u32,
     /// Parts of one aggregate. They are taken one by one and each becomes an event of its own, so this
     /// bounds what one message can keep an application busy with. Default 8192, which is more than a

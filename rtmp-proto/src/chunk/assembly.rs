@@ -138,13 +138,10 @@ pub(super) struct Incomplete {
 }
 
 impl Incomplete {
-    /// Begins a message of `length` bytes, whose whole length counts from its first header on.
+    /// Whether a message of `length` bytes may begin, whose whole length counts from its first header
+    /// on.
     #[inline]
-    pub(super) fn charge(
-        &mut self,
-        length: usize,
-        limits: &AssemblyLimits,
-    ) -> Result<Partial, ChunkError> {
+    pub(super) fn admit(&self, length: usize, limits: &AssemblyLimits) -> Result<(), ChunkError> {
         let declared = self.bytes + length;
         if declared > limits.incomplete_bytes {
             return Err(ChunkError::TooManyIncompleteBytes {
@@ -157,9 +154,15 @@ impl Incomplete {
                 limit: limits.incomplete_messages,
             });
         }
-        self.bytes = declared;
+        Ok(())
+    }
+
+    /// Begins a message that was admitted.
+    #[inline]
+    pub(super) fn charge(&mut self, length: usize) -> Partial {
+        self.bytes += length;
         self.messages += 1;
-        Ok(Partial::new(length))
+        Partial::new(length)
     }
 
     #[inline]
@@ -232,7 +235,8 @@ impl AssemblyLimits {
             incomplete_bytes: limits.incomplete_bytes,
             incomplete_messages: limits.incomplete_messages,
             chunk_streams: limits.chunk_streams,
-            chunks_per_message: limits.chunks_per_message,
+            // Every message has one.
+            chunks_per_message: limits.chunks_per_message.max(1),
         }
     }
 }

@@ -203,8 +203,12 @@ impl ChunkDecoder {
                 None => match self.parse_header(rest) {
                     Ok((after, header)) => {
                         rest = after;
-                        match self.begin_chunk(header) {
-                            Ok(current) => current,
+                        match self.begin_chunk(header, rest.len()) {
+                            Ok(Begun::Chunk(current)) => current,
+                            Ok(Begun::Message { csid, length }) => {
+                                rest = rest.split_at(length).1;
+                                break Step::Arrived { csid, length };
+                            }
                             Err(error) => break Step::Broken(error),
                         }
                     }
@@ -279,7 +283,7 @@ impl ChunkDecoder {
 
     /// Applies a chunk's header to its chunk stream and says how much payload follows.
     #[inline(always)]
-    fn begin_chunk(&mut self, header: ChunkHeader) -> Result<Current, ChunkError> {
+    fn begin_chunk(&mut self, header: ChunkHeader, arrived: usize) -> Result<Begun, ChunkError> {
         let ChunkHeader {
             csid,
             message,
@@ -310,7 +314,11 @@ impl ChunkDecoder {
                     limit: self.limits.message_len,
                 });
             }
-            stream.partial = Some(self.incomplete.charge(length, &self.limits)?);
+            self.incomplete.admit(length, &self.limits)?;
+            if length <= arrived && length <= self.chunk_size.as_usize() {
+                return Ok(Begun::Message { csid, length });
+            }
+            stream.partial = Some(self.incomplete.charge(length));
         }
         let partial = stream.partial.as_mut().expect("set just above");
         partial.chunks += 1;
@@ -319,10 +327,10 @@ impl ChunkDecoder {
                 limit: self.limits.chunks_per_message,
             });
         }
-        Ok(Current {
+        Ok(Begun::Chunk(Current {
             csid,
             remaining: partial.missing().min(self.chunk_size.as_usize()),
-        })
+        }))
     }
 
     /// Reads payload of the current chunk, and of all following chunks of the same message, off the
@@ -464,6 +472,16 @@ struct Current {
     csid: ChunkStreamId,
     /// Payload bytes of it to come.
     remaining: usize,
+}
+
+/// What begins with a header.
+enum Begun {
+    /// A message of which all has arrived.
+    Message {
+        csid: ChunkStreamId,
+        length: usize,
+    },
+    Chunk(Current),
 }
 
 /// Why reading stops.

@@ -675,6 +675,21 @@ fn chunks_per_message_limit() {
     );
 }
 
+/// No limit is so low that messages of one chunk pass it.
+#[test]
+fn one_chunk_is_always_enough() {
+    for piece in [1, usize::MAX] {
+        let mut decoder = limited(|limits| limits.chunks_per_message = 0);
+        let wire = [type0_message(3, 0, &[7; 3]), type0(3, 0, 129)].concat();
+        assert_eq!(feed(&mut decoder, &wire, piece).unwrap().len(), 1);
+        let chunks = [&[7; 128][..], &hex!("C3")].concat();
+        assert_eq!(
+            feed(&mut decoder, &chunks, piece),
+            Err(ChunkError::TooManyChunks { limit: 1 })
+        );
+    }
+}
+
 /// The default limits admit the longest message at the initial chunk size.
 #[test]
 fn longest_message_in_the_smallest_usual_chunks() {
