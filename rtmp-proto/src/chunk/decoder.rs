@@ -353,7 +353,11 @@ impl ChunkDecoder {
             stream.partial = None;
             return Progress::Arrived { length };
         }
-        let continuation = Continuation::new(csid, stream.header.extended);
+        let extended = match self.leniency.extended_timestamp {
+            ExtendedTimestampRule::Never => None,
+            _ => stream.header.extended,
+        };
+        let continuation = Continuation::new(csid, extended);
         loop {
             let (now, after) = rest.split_at(rest.len().min(remaining));
             partial.extend(now, after.len(), self.incomplete.bytes);

@@ -313,6 +313,15 @@ fn extension_left_out_of_type3() {
     }
 }
 
+/// Where it is known to be left out, what looks like it is payload.
+#[test]
+fn payload_that_equals_the_extension() {
+    let payload = [&[7; 128][..], &hex!("01020304"), &[7; 130]].concat();
+    let (wire, expected) = extended_message(&payload, &[]);
+    let leniency = rule(ExtendedTimestampRule::Never);
+    assert_eq!(decode(leniency, &wire).unwrap(), expected);
+}
+
 /// gortmplib writes zeros in place of the value.
 #[test]
 fn extension_of_zeros_on_type3() {
