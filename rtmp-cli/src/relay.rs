@@ -32,7 +32,10 @@ pub(crate) async fn run(args: RelayArgs, shutdown: &mut Shutdown) -> anyhow::Res
         .map(|url| url.clone().context("bad URL"))
         .collect::<Result<Vec<_>, _>>()?;
     let tls_ca = args.tls_ca.as_deref();
-    let input = Input::open(&args.source, tls_ca).await?;
+    let input = tokio::select! {
+        opened = Input::open(&args.source, tls_ca) => opened?,
+        () = shutdown.requested() => return Ok(()),
+    };
     let mut lanes = Vec::new();
     let mut outputs = JoinSet::new();
     for url in destinations {

@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 
 use bytes::Bytes;
 use common::{
-    TempFile,
+    TempDir, TempFile,
     live::{Nobody, bounded, server_config},
 };
 use rtmp_proto::{
@@ -15,7 +15,10 @@ use rtmp_proto::{
     flv::{FileWriter, Frame},
 };
 use rtmp_tokio::{BoxedTransport, Connection, Listener};
-use tokio::process::{Child, Command};
+use tokio::{
+    fs::OpenOptions,
+    process::{Child, Command},
+};
 
 /// The dead one is asked again and again; the other one does not notice.
 #[tokio::test]
@@ -77,6 +80,25 @@ async fn without_a_destination_left_it_fails() {
         said.ends_with("\nrtmp: every destination has given up\n"),
         "{said}"
     );
+}
+
+/// Who has nothing to pass on yet can be ended, too.
+#[cfg(unix)]
+#[tokio::test]
+async fn an_interrupt_before_the_first_frame() {
+    let directory = TempDir::new();
+    let path = directory.file("source.flv");
+    let made = Command::new("mkfifo").arg(&path).status().await;
+    assert!(made.unwrap().success());
+    let nobody = Nobody::new();
+    let destination = format!("rtmp://{}/live/s3cr3tkey", nobody.address());
+    let child = rtmp(&["relay", path.to_str().unwrap(), &destination]);
+    // Not before the program opens it.
+    let source = bounded(OpenOptions::new().write(true).open(&path)).await;
+    interrupt(&child).await;
+    let (code, said) = outcome(output(child).await);
+    assert_eq!(code, Some(0), "{said}");
+    drop(source);
 }
 
 /// The source goes away and comes back: the destination sees one stream, and its end at an interrupt.

@@ -41,18 +41,11 @@ use crate::{
 };
 
 pub(crate) async fn run(args: ServeArgs, shutdown: &mut Shutdown) -> anyhow::Result<()> {
-    if let Some(directory) = &args.record {
-        recorder::prepare(directory).await?;
-    }
-    let acceptor = match (&args.tls_cert, &args.tls_key) {
-        (Some(certificate), Some(key)) => Some(tls::Acceptor::new(certificate, key)?),
-        _ => None,
-    };
     let config = Arc::new(config(&args.deadlines));
-    let mut server = Server::new(Arc::clone(&config));
-    for address in &args.listen {
-        server = server.with_listener(listen(address, acceptor.as_ref()).await?);
-    }
+    let server = tokio::select! {
+        opened = open(&args, &config) => opened?,
+        () = shutdown.requested() => return Ok(()),
+    };
     let admission = Arc::new(Admission::new(&args.limits));
     let hub = Hub::new(Policy {
         on_duplicate: args.on_duplicate,
@@ -108,6 +101,22 @@ pub(crate) async fn run(args: ServeArgs, shutdown: &mut Shutdown) -> anyhow::Res
         warn!("some recordings did not end in time");
     }
     Ok(())
+}
+
+/// Listens, once it is known that recordings and TLS have what they need.
+async fn open(args: &ServeArgs, config: &Arc<ServerConfig>) -> anyhow::Result<Server> {
+    if let Some(directory) = &args.record {
+        recorder::prepare(directory).await?;
+    }
+    let acceptor = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => Some(tls::Acceptor::new(certificate, key)?),
+        _ => None,
+    };
+    let mut server = Server::new(Arc::clone(config));
+    for address in &args.listen {
+        server = server.with_listener(listen(address, acceptor.as_ref()).await?);
+    }
+    Ok(server)
 }
 
 /// The defaults, with fewer streams for each connection: what the server keeps for late joiners and
