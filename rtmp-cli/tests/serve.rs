@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::{fs, process::Command};
+use std::{fs, io::Write, net::TcpStream, process::Command};
 
 use bytes::Bytes;
 use common::{
@@ -165,6 +165,31 @@ async fn termination_ends_streams() {
     assert!(matches!(end, Ok(None) | Err(Error::Closed(_))), "{end:?}");
     drop((publisher, player));
     server.process.succeed();
+}
+
+/// A client that broke the protocol and does not hang up is told of, though the server ends first.
+#[test]
+fn termination_after_a_violation() {
+    let mut server = start([]);
+    let mut client = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    let mut wire = vec![0; 1 + 2 * 1536];
+    wire[0] = 3;
+    let connect = b"\x02\0\x07connect\0\x3F\xF0\0\0\0\0\0\0\x03\0\x03app\x02\0\x01a\0\0\x09";
+    let create = b"\x02\0\x0CcreateStream\0\x40\0\0\0\0\0\0\0\x05";
+    let publish = b"\x02\0\x07publish\0\0\0\0\0\0\0\0\0\x05\x02\0\x01s\x02\0\x04live";
+    for (stream, command) in [(0, &connect[..]), (0, create), (1, publish)] {
+        let length = u8::try_from(command.len()).unwrap();
+        wire.extend([3, 0, 0, 0, 0, 0, length, 20, stream, 0, 0, 0]);
+        wire.extend(command);
+    }
+    // A compressed header with none before it.
+    wire.push(0xC9);
+    client.write_all(&wire).unwrap();
+    server.wait_for("publishing ended: ");
+    server.process.signal("TERM");
+    server.process.succeed();
+    let log = server.process.text();
+    assert!(log.contains("connection ended: "), "{log}");
 }
 
 /// Who is told where it listens may ask it to end at once.

@@ -115,7 +115,9 @@ impl Shared {
             future::poll_fn(|cx| self.lock().poll_rest(cx)).await?;
         }
         future::poll_fn(|cx| self.lock().connection.poll_close(cx)).await?;
-        Ok(CloseReason::Local)
+        // The client's own, if that came first.
+        let reason = self.lock().connection.session().close_reason().cloned();
+        Ok(reason.unwrap_or(CloseReason::Local))
     }
 
     /// Up to the end that the client brings about.
