@@ -199,18 +199,23 @@ impl Partial {
     ///
     /// Memory of exactly the message's length is allocated at once while little is declared, else
     /// capacity at most doubles what has arrived, beyond a small first allocation, and ends at exactly
-    /// the message's length.
+    /// the message's length. What follows counts as arrived for the only message begun: it cannot be
+    /// of several.
     #[inline]
     pub(super) fn extend(&mut self, bytes: &[u8], following: usize, declared: usize) {
         let filled = self.payload.len() + bytes.len();
         if filled > self.payload.capacity() {
-            self.grow(filled + following, declared);
+            self.grow(filled, following, declared);
         }
         self.payload.extend_from_slice(bytes);
     }
 
     #[cold]
-    fn grow(&mut self, arrived: usize, declared: usize) {
+    fn grow(&mut self, filled: usize, following: usize, declared: usize) {
+        let arrived = match declared == self.length {
+            true => filled + following,
+            false => filled,
+        };
         let capacity = match declared {
             ..=ALLOCATED_AHEAD => self.length,
             _ => (arrived * 2).max(FIRST_ALLOCATION).min(self.length),
