@@ -4,6 +4,7 @@ use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
 use rtmp_proto::{
     AmfLimits, Limits, MessageStreamId, Timestamp,
+    amf::Value,
     chunk::{MessageType, RawMessage},
     message::{SharedName, SharedObject, SharedObjectEvent, SharedObjectFlags, Slot},
 };
@@ -56,8 +57,25 @@ fn events(u: &mut Unstructured<'_>) -> Result<()> {
     let unlimited = AmfLimits::COMMAND
         .with_nodes(usize::MAX)
         .with_string_bytes(usize::MAX);
-    check(&message, &unlimited);
+    if is_amf0(&message) {
+        check(&message, &unlimited);
+    } else if let Ok(raw) = message.to_raw() {
+        // AMF3 has fewer kinds of values, so not at once.
+        let message = SharedObject::decode(&raw, &unlimited).expect("an encoded message");
+        check(&message, &unlimited);
+    }
     Ok(())
+}
+
+/// Whether no value in it needs AMF3.
+fn is_amf0(message: &SharedObject) -> bool {
+    message.events.iter().all(|event| match event {
+        SharedObjectEvent::RequestChange(slots) | SharedObjectEvent::Change(slots) => {
+            slots.iter().all(|slot| slot.value.is_amf0())
+        }
+        SharedObjectEvent::SendMessage(values) => values.iter().all(Value::is_amf0),
+        _ => true,
+    })
 }
 
 fn event(u: &mut Unstructured<'_>) -> Result<SharedObjectEvent> {
