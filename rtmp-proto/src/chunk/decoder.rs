@@ -281,7 +281,8 @@ impl ChunkDecoder {
         }
     }
 
-    /// Applies a chunk's header to its chunk stream and says how much payload follows.
+    /// Applies a chunk's header, behind which `arrived` bytes are there, to its chunk stream and says
+    /// how much payload follows.
     #[inline(always)]
     fn begin_chunk(&mut self, header: ChunkHeader, arrived: usize) -> Result<Begun, ChunkError> {
         let ChunkHeader {
