@@ -25,8 +25,6 @@ pub struct Row<'a> {
     pub unit: Unit,
     /// The greatest result that is good enough.
     pub target: Option<f64>,
-    /// The greatest multiple of "by hand" that is good enough.
-    pub next_target: Option<f64>,
     /// The bare copies, for [`Unit::TimesMemcpy`].
     baseline: Option<Work<'a>>,
     /// By contender.
@@ -154,10 +152,6 @@ impl Inputs {
         rows.push(digest(&self.digest, 5000.0, each));
         rows.push(read_flv(&self.live, &self.file, each));
         rows.push(write_flv(&self.live, &self.file, each));
-        for row in &mut rows {
-            let next = NEXT_TARGETS.iter().find(|(title, _)| *title == row.title);
-            row.next_target = next.map(|(_, target)| *target);
-        }
         rows
     }
 }
@@ -199,10 +193,10 @@ impl Row<'_> {
                 (name, result)
             });
         Result {
+            next_target: next_target(&self.title),
             title: self.title,
             unit: self.unit,
             target: self.target,
-            next_target: self.next_target,
             found: found.collect(),
         }
     }
@@ -230,7 +224,6 @@ impl std::fmt::Debug for Row<'_> {
             .field("title", &self.title)
             .field("unit", &self.unit)
             .field("target", &self.target)
-            .field("next_target", &self.next_target)
             .finish_non_exhaustive()
     }
 }
@@ -269,6 +262,11 @@ pub fn table(results: &[Result]) -> String {
         out.push('\n');
     }
     out
+}
+
+fn next_target(title: &str) -> Option<f64> {
+    let (_, target) = NEXT_TARGETS.iter().find(|(row, _)| *row == title)?;
+    Some(*target)
 }
 
 /// Two cells: what is good enough, and whether it is.
@@ -321,7 +319,6 @@ fn decode<'a>(
         title: format!("decode {name}, {} pieces", size(piece)),
         unit: Unit::TimesMemcpy,
         target,
-        next_target: None,
         baseline: Some(Box::new(move || {
             done(memcpy.decode(workload, piece, &mut |_, _, _| {}))
         })),
@@ -356,7 +353,6 @@ fn encode<'a>(
         title: format!("encode {name}"),
         unit: Unit::TimesMemcpy,
         target: Some(target),
-        next_target: None,
         baseline: Some(Box::new(move || baseline(&mut sender))),
         work: each(contenders, move |contender| {
             let mut encoder = contender.encoder(messages, chunk_size)?;
@@ -378,7 +374,6 @@ fn relay<'a>(workload: &'a Workload, target: f64, contenders: &[&'a dyn Contende
         title: "decode + encode 4 Mbit/s, chunk 4096".into(),
         unit: Unit::TimesMemcpy,
         target: Some(target),
-        next_target: None,
         baseline: Some(Box::new(move || {
             done(memcpy.relay(workload, piece, &mut sender))
         })),
@@ -439,7 +434,6 @@ fn to_players<'a>(
         title: String::new(),
         unit: Unit::TimesMemcpy,
         target: None,
-        next_target: None,
         baseline: Some(Box::new(move || baseline(&mut sender))),
         work: each(contenders, move |contender| {
             let mut sender = Sender::keeping();
@@ -464,7 +458,6 @@ fn ingest<'a>(
         title: "server session ingest".into(),
         unit: Unit::TimesMemcpy,
         target: Some(target),
-        next_target: None,
         baseline: Some(Box::new(move || {
             done(memcpy.ingest(dialogue, workload, piece, &mut |_, _, _| {}));
         })),
@@ -490,7 +483,6 @@ fn set_up<'a>(dialogue: &'a Dialogue, target: f64, contenders: &[&'a dyn Contend
         title: "session set-up".into(),
         unit: Unit::Nanoseconds(1),
         target: Some(target),
-        next_target: None,
         baseline: None,
         work: each(contenders, move |contender| {
             let answered = contender.set_up(dialogue)?;
@@ -530,7 +522,6 @@ fn decoding<'a>(
         title: String::new(),
         unit: Unit::Nanoseconds(1),
         target: None,
-        next_target: None,
         baseline: None,
         work: each(contenders, move |contender| {
             let count = decode(contender)?;
@@ -570,7 +561,6 @@ fn encoding<'a>(
         title: String::new(),
         unit: Unit::Nanoseconds(1),
         target: None,
-        next_target: None,
         baseline: None,
         work: each(contenders, move |contender| {
             let mut encode = prepare(contender)?;
@@ -599,7 +589,6 @@ fn read_flv<'a>(
         title: format!("FLV read 4 Mbit/s, {} pieces", size(piece)),
         unit: Unit::TimesMemcpy,
         target: None,
-        next_target: None,
         baseline: Some(Box::new(move || {
             done(memcpy.read_flv(file, piece, &mut |_, _, _| {}))
         })),
@@ -643,7 +632,6 @@ fn digest<'a>(hello: &'a [u8], target: f64, contenders: &[&'a dyn Contender]) ->
         title: "digest handshake, server".into(),
         unit: Unit::Nanoseconds(1),
         target: Some(target),
-        next_target: None,
         baseline: None,
         work: each(contenders, move |contender| {
             let answer = contender.digest_handshake(hello)?;
@@ -761,7 +749,7 @@ mod tests {
     fn next_targets_are_of_rows() {
         let inputs = Inputs::new();
         let rows = inputs.rows(&[&Ours]);
-        let next = rows.iter().filter(|row| row.next_target.is_some());
+        let next = rows.iter().filter(|row| next_target(&row.title).is_some());
         assert_eq!(next.count(), NEXT_TARGETS.len());
     }
 
