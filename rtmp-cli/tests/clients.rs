@@ -4,23 +4,24 @@ mod common;
 
 use std::{
     fs,
-    net::SocketAddr,
-    process::{Output, Stdio},
+    process::Output,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use common::{
     TempFile,
-    live::{Nobody, bounded, server_config},
+    live::Nobody,
+    scripted::{
+        accept, accept_request, command, interrupt, listen, output, rtmp, take_stream, url, url_of,
+    },
 };
 use rtmp_proto::{
     MessageStreamId, Server, ServerEvent, Status, StatusCode, Timestamp,
     amf::{Object, Value, amf0},
     flv::{FileReader, FileWriter, Frame},
 };
-use rtmp_tokio::{BoxedTransport, Connection, Listener};
-use tokio::process::{Child, Command};
+use rtmp_tokio::{BoxedTransport, Connection};
 
 #[tokio::test]
 async fn publish_sends_the_file() {
@@ -299,47 +300,6 @@ async fn failures_before_a_connection_are_one_line() {
     }
 }
 
-async fn listen() -> Listener {
-    Listener::bind("127.0.0.1:0").await.unwrap()
-}
-
-fn url(listener: &Listener) -> String {
-    url_of(listener.local_addr().unwrap())
-}
-
-fn url_of(address: SocketAddr) -> String {
-    format!("rtmp://{address}/live/s3cr3tkey?token=t0k3nvalue")
-}
-
-async fn accept(listener: &Listener) -> Connection<BoxedTransport, Server> {
-    let (incoming, _) = bounded(listener.accept()).await.unwrap();
-    let io = incoming.establish().await.unwrap();
-    Connection::new(io, server_config()).unwrap()
-}
-
-fn accept_request(
-    connection: &mut Connection<BoxedTransport, Server>,
-    request: impl rtmp_proto::Request,
-) {
-    let now = connection.now();
-    connection.session().accept(now, request).unwrap();
-}
-
-/// Everything published, and whether the publisher said that it was over.
-async fn take_stream(mut connection: Connection<BoxedTransport, Server>) -> (Vec<Frame>, bool) {
-    let (mut frames, mut is_stopped) = (Vec::new(), false);
-    loop {
-        match connection.next_event().await.unwrap() {
-            ServerEvent::Connect(request) => accept_request(&mut connection, request),
-            ServerEvent::Publish(request) => accept_request(&mut connection, request),
-            ServerEvent::Frame { frame, .. } => frames.push(frame),
-            ServerEvent::PublishStopped { .. } => is_stopped = true,
-            ServerEvent::Closed(_) => return (frames, is_stopped),
-            _ => {}
-        }
-    }
-}
-
 /// Plays `frames` to a player until it leaves.
 async fn give_stream(
     mut connection: Connection<BoxedTransport, Server>,
@@ -423,33 +383,6 @@ fn read(mut file: &[u8]) -> Vec<Frame> {
 
 fn file(name: &str, content: &[u8]) -> TempFile {
     TempFile::new(&format!("{name}.flv"), content)
-}
-
-fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rtmp"));
-    command
-        .args(args)
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    command
-}
-
-async fn output(child: Child) -> Output {
-    bounded(child.wait_with_output()).await.unwrap()
-}
-
-fn rtmp(args: &[&str]) -> Child {
-    command(args).spawn().unwrap()
-}
-
-#[cfg(unix)]
-async fn interrupt(child: &Child) {
-    let id = child.id().expect("still running").to_string();
-    let killed = Command::new("kill").args(["-INT", &id]).status().await;
-    assert!(killed.unwrap().success());
 }
 
 fn assert_success(output: Output) {

@@ -2,23 +2,21 @@
 
 mod common;
 
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use bytes::Bytes;
 use common::{
     TempDir, TempFile,
-    live::{Nobody, bounded, server_config},
+    live::{Nobody, bounded},
+    scripted::{accept, accept_request, interrupt, listen, output, rtmp, take_stream, url},
 };
 use rtmp_proto::{
-    MessageStreamId, Request, Server, ServerEvent, Status, StatusCode, Timestamp,
+    MessageStreamId, Server, ServerEvent, Status, StatusCode, Timestamp,
     amf::{Object, Value, amf0},
     flv::{FileWriter, Frame},
 };
-use rtmp_tokio::{BoxedTransport, Connection, Listener};
-use tokio::{
-    fs::OpenOptions,
-    process::{Child, Command},
-};
+use rtmp_tokio::{BoxedTransport, Connection};
+use tokio::{fs::OpenOptions, process::Command};
 
 /// The dead one is asked again and again; the other one does not notice.
 #[tokio::test]
@@ -180,26 +178,6 @@ async fn publish_goes_on_over_a_new_connection() {
     assert!(said.contains(": publishing again\n"), "{said}");
 }
 
-async fn listen() -> Listener {
-    Listener::bind("127.0.0.1:0").await.unwrap()
-}
-
-fn url(listener: &Listener) -> String {
-    let address = listener.local_addr().unwrap();
-    format!("rtmp://{address}/live/s3cr3tkey?token=t0k3nvalue")
-}
-
-async fn accept(listener: &Listener) -> Connection<BoxedTransport, Server> {
-    let (incoming, _) = bounded(listener.accept()).await.unwrap();
-    let io = incoming.establish().await.unwrap();
-    Connection::new(io, server_config()).unwrap()
-}
-
-fn accept_request(connection: &mut Connection<BoxedTransport, Server>, request: impl Request) {
-    let now = connection.now();
-    connection.session().accept(now, request).unwrap();
-}
-
 /// The next `count` frames published.
 async fn take_some(
     connection: &mut Connection<BoxedTransport, Server>,
@@ -216,21 +194,6 @@ async fn take_some(
         }
     }
     frames
-}
-
-/// Everything published, and whether the publisher said that it was over.
-async fn take_stream(mut connection: Connection<BoxedTransport, Server>) -> (Vec<Frame>, bool) {
-    let (mut frames, mut is_stopped) = (Vec::new(), false);
-    loop {
-        match connection.next_event().await.unwrap() {
-            ServerEvent::Connect(request) => accept_request(&mut connection, request),
-            ServerEvent::Publish(request) => accept_request(&mut connection, request),
-            ServerEvent::Frame { frame, .. } => frames.push(frame),
-            ServerEvent::PublishStopped { .. } => is_stopped = true,
-            ServerEvent::Closed(_) => return (frames, is_stopped),
-            _ => {}
-        }
-    }
 }
 
 /// Plays `frames` and leaves the player connected.
@@ -285,29 +248,6 @@ fn file(name: &str, frames: &[Frame]) -> TempFile {
             .unwrap();
     }
     TempFile::new(&format!("{name}.flv"), &out)
-}
-
-async fn output(child: Child) -> Output {
-    bounded(child.wait_with_output()).await.unwrap()
-}
-
-fn rtmp(args: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_rtmp"))
-        .args(args)
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
-}
-
-#[cfg(unix)]
-async fn interrupt(child: &Child) {
-    let id = child.id().expect("still running").to_string();
-    let killed = Command::new("kill").args(["-INT", &id]).status().await;
-    assert!(killed.unwrap().success());
 }
 
 /// The exit code and what was said, which holds no secrets.

@@ -6,6 +6,7 @@
 )]
 
 pub mod live;
+pub mod scripted;
 
 use std::{
     ffi::OsStr,
